@@ -1,0 +1,22 @@
+# Flags of the kernel flavour, and where musl is.
+#
+# Position independent code links into a kernel at any address, low or high, and lets the image move later; -mcmodel=kernel
+# would tie an embedder to the top 2 GiB. The headers are musl's, never glibc's: the image links musl's libc.a.
+
+find_library(MK_MUSL_LIBC NAMES libc.a PATHS /usr/lib/x86_64-linux-musl /usr/lib/musl/lib NO_DEFAULT_PATH)
+find_path(MK_MUSL_INCLUDE NAMES stdio.h PATHS /usr/include/x86_64-linux-musl /usr/lib/musl/include NO_DEFAULT_PATH)
+if(NOT MK_MUSL_LIBC OR NOT MK_MUSL_INCLUDE)
+  message(FATAL_ERROR "musl is missing. On Debian: apt-get install musl-dev (tools/setup installs everything)")
+endif()
+
+execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=include
+  OUTPUT_VARIABLE compiler_include OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+
+set(MK_KERNEL_COMPILE
+  ${MK_WARNINGS} ${MK_REPRODUCIBLE}
+  -nostdinc -isystem ${MK_MUSL_INCLUDE} -isystem ${compiler_include}
+  -ffreestanding -fbuiltin -fpie -fvisibility=hidden -mno-red-zone
+  -fstack-protector-strong -mstack-protector-guard=global
+  -fno-omit-frame-pointer -fno-asynchronous-unwind-tables
+  -ffunction-sections -fdata-sections -fno-common
+  -O2 -g)

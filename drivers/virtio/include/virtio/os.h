@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the virtio library needs from the kernel that embeds it. Every function gets `context` back as its
+ * first argument. All calls come from the task that calls the library, except where noted; none may be NULL
+ * unless it says so.
+ */
+#ifndef VIRTIO_OS_H
+#define VIRTIO_OS_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum virtio_log_level { VIRTIO_LOG_ERROR, VIRTIO_LOG_WARNING, VIRTIO_LOG_INFO, VIRTIO_LOG_DEBUG };
+
+/* Called in interrupt context: it may only mark and wake. */
+typedef void (*virtio_interrupt_handler)(void *argument);
+
+struct virtio_os {
+    void *context;
+
+    /* Memory that a device may read and write: zeroed, physically contiguous, aligned to `align` (a power of
+     * two, at most 4096 guaranteed). Sets *physical to its address on the bus. Returns NULL when there is
+     * none. */
+    void *(*alloc_aligned)(void *context, size_t size, size_t align, uint64_t *physical);
+    void (*free_aligned)(void *context, void *memory, size_t size);
+
+    /* Ordinary memory, aligned to 16 bytes; not zeroed. NULL when there is none. */
+    void *(*alloc)(void *context, size_t size);
+    void (*free)(void *context, void *memory, size_t size);
+
+    /* Maps device registers, uncached. The mapping stays. NULL on failure. */
+    volatile void *(*map_mmio)(void *context, uint64_t physical, size_t size);
+
+    /* PCI configuration space of bus<<8 | device<<3 | function; `width` is 1, 2 or 4 bytes, `offset` a
+     * multiple of it. A function that does not exist reads as all ones. */
+    uint32_t (*pci_read)(void *context, uint16_t address, uint16_t offset, unsigned width);
+    void (*pci_write)(void *context, uint16_t address, uint16_t offset, unsigned width, uint32_t value);
+
+    /* Reserves an interrupt vector that calls handler(argument), and says which MSI message raises it
+     * (PCI 3.0, 6.8.1). Returns 0 or a negative errno. */
+    int (*interrupt_allocate)(void *context, virtio_interrupt_handler handler, void *argument,
+                              uint64_t *message_address, uint32_t *message_data);
+    void (*interrupt_free)(void *context, uint64_t message_address, uint32_t message_data);
+
+    uint64_t (*now_us)(void *context); /* monotonic microseconds */
+
+    void (*log)(void *context, enum virtio_log_level level, const char *subsystem, const char *format,
+                va_list arguments);
+};
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * JSON (RFC 8259): a checked document to read from, and a writer that always makes valid JSON.
+ *
+ * The reader sits on jsmn and checks what jsmn lets pass: UTF-8, escapes, numbers, commas, literals, one
+ * value only. Depth is limited before jsmn sees the text, so that the work is linear in its length.
+ * Freestanding: needs mem* and str* functions.
+ */
+#ifndef MCP_JSON_H
+#define MCP_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define MCP_JSON_DEPTH_MAX 64
+
+/* Memory for the library; `context` comes back as the first argument. allocate returns NULL when the budget
+ * is exhausted; blocks are aligned to 16. */
+struct mcp_memory {
+    void *context;
+    void *(*allocate)(void *context, size_t size);
+    void (*release)(void *context, void *memory, size_t size);
+};
+
+enum mcp_json_type {
+    MCP_JSON_NONE,
+    MCP_JSON_NULL,
+    MCP_JSON_BOOL,
+    MCP_JSON_NUMBER,
+    MCP_JSON_STRING,
+    MCP_JSON_ARRAY,
+    MCP_JSON_OBJECT
+};
+
+struct mcp_json_document;
+
+/* A value inside a document; cheap to copy. The zero value is "not there" (MCP_JSON_NONE), and every accessor
+ * takes it. */
+struct mcp_json {
+    const struct mcp_json_document *document;
+    uint32_t token;
+};
+
+struct mcp_json_error {
+    size_t offset;       /* byte where the text is wrong */
+    const char *message; /* static: "unescaped control character in string" */
+};
+
+/* Parses text[0..length). The text must stay while the document lives. Returns 0, -EINVAL (then *error says
+ * why), -ENOMEM. */
+int mcp_json_parse(const struct mcp_memory *memory, const char *text, size_t length,
+                   struct mcp_json_document **document, struct mcp_json_error *error);
+void mcp_json_free(struct mcp_json_document *document);
+
+struct mcp_json mcp_json_root(const struct mcp_json_document *document);
+enum mcp_json_type mcp_json_type(struct mcp_json value);
+
+/* The member `name` of an object (the first one, if written twice), or NONE. */
+struct mcp_json mcp_json_member(struct mcp_json object, const char *name);
+size_t mcp_json_count(struct mcp_json array_or_object);
+/* Iteration: the first element or member value, then the next; NONE at the end. mcp_json_key is a member
+ * value's name (a STRING). */
+struct mcp_json mcp_json_first(struct mcp_json array_or_object);
+struct mcp_json mcp_json_next(struct mcp_json value);
+struct mcp_json mcp_json_key(struct mcp_json member_value);
+
+/* Each returns 0, or -EINVAL when the value is of another type or does not fit (integers: exact, 1.0 and 1e2
+ * count as integers). */
+int mcp_json_get_bool(struct mcp_json value, bool *out);
+int mcp_json_get_int(struct mcp_json value, int64_t *out);
+int mcp_json_get_double(struct mcp_json value, double *out);
+
+/* Decoded length of a string in bytes, the NUL not counted; 0 for other types. */
+size_t mcp_json_string_length(struct mcp_json value);
+/* Decodes a string into buffer, NUL-terminated. Returns its length, -ERANGE when size is too small, -EINVAL
+ * for another type. */
+int64_t mcp_json_get_string(struct mcp_json value, char *buffer, size_t size);
+/* Whether it is a string equal to the NUL-terminated `text`. */
+bool mcp_json_equals(struct mcp_json value, const char *text);
+/* The value as it stands in the text. */
+const char *mcp_json_raw(struct mcp_json value, size_t *length);
+
+/* ---- writing ---- */
+
+/* A writer appends to a buffer that grows from `memory`, up to `limit` bytes. Errors stick: after one,
+ * everything is ignored, and mcp_json_finish returns it. A call in the wrong place (a value where a key must
+ * stand) is an error too, so what finishes is always valid. */
+struct mcp_json_writer {
+    struct mcp_memory memory;
+    char *text;
+    size_t length, size, limit;
+    int error;
+    uint32_t depth;
+    uint8_t stack[MCP_JSON_DEPTH_MAX]; /* what is open on each level */
+};
+
+void mcp_json_writer_initialise(struct mcp_json_writer *writer, const struct mcp_memory *memory,
+                                size_t limit);
+void mcp_json_writer_release(struct mcp_json_writer *writer);
+
+void mcp_json_begin_object(struct mcp_json_writer *writer);
+void mcp_json_end_object(struct mcp_json_writer *writer);
+void mcp_json_begin_array(struct mcp_json_writer *writer);
+void mcp_json_end_array(struct mcp_json_writer *writer);
+void mcp_json_key_write(struct mcp_json_writer *writer, const char *name);
+void mcp_json_string(struct mcp_json_writer *writer,
+                     const char *text); /* NUL-terminated; invalid UTF-8 becomes U+FFFD */
+void mcp_json_string_n(struct mcp_json_writer *writer, const char *text, size_t length);
+void mcp_json_int(struct mcp_json_writer *writer, int64_t value);
+void mcp_json_uint(struct mcp_json_writer *writer, uint64_t value);
+void mcp_json_double(struct mcp_json_writer *writer,
+                     double value); /* shortest of up to 9 significant digits; NaN and infinities: null */
+void mcp_json_bool(struct mcp_json_writer *writer, bool value);
+void mcp_json_null(struct mcp_json_writer *writer);
+void mcp_json_value(struct mcp_json_writer *writer, struct mcp_json value); /* copies a parsed value */
+/* Text that is known to be valid JSON (a literal of the program's own): it is parsed in debug builds only. */
+void mcp_json_raw_value(struct mcp_json_writer *writer, const char *text, size_t length);
+
+/* key and value in one call */
+void mcp_json_member_string(struct mcp_json_writer *writer, const char *name, const char *text);
+void mcp_json_member_int(struct mcp_json_writer *writer, const char *name, int64_t value);
+void mcp_json_member_uint(struct mcp_json_writer *writer, const char *name, uint64_t value);
+void mcp_json_member_double(struct mcp_json_writer *writer, const char *name, double value);
+void mcp_json_member_bool(struct mcp_json_writer *writer, const char *name, bool value);
+
+/* 0 and the text, or -ENOMEM, -EFBIG (limit), -EINVAL (misuse, unfinished). The writer keeps the text. */
+int mcp_json_finish(struct mcp_json_writer *writer, const char **text, size_t *length);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tools: what an MCP server can be asked to do (MCP 2025-11-25, "Server features / Tools").
+ */
+#ifndef MCP_TOOL_H
+#define MCP_TOOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <mcp/json.h>
+
+struct mcp_call;
+
+/* Runs a tool. Either answer before returning (mcp_call_finish or one of the failures) or keep `call` and
+ * answer later, from any task that may call the server; until then the call counts against its session's
+ * limit. Exactly one answer per call. The arguments are valid until it is answered. */
+typedef void (*mcp_tool_handler)(struct mcp_call *call, void *context);
+
+/* All strings are static or outlive the server. */
+struct mcp_tool {
+    const char *name;
+    const char *title;         /* may be NULL */
+    const char *description;   /* may be NULL */
+    const char *input_schema;  /* JSON text of an object schema */
+    const char *output_schema; /* or NULL */
+    const char *annotations;   /* JSON text of a ToolAnnotations object, or NULL */
+    mcp_tool_handler handler;
+    /* Called when the client cancels, or its session ends, while the call is unanswered: finish it soon (the
+     * answer goes nowhere). May be NULL. */
+    void (*cancelled)(struct mcp_call *call, void *context);
+    void *context;
+};
+
+/* The arguments object; NONE when the client sent none. */
+struct mcp_json mcp_call_arguments(const struct mcp_call *call);
+
+/* Typed access with the errors a client can act on. Each returns 0 and sets *out (to `fallback` where the
+ * argument is absent); or it answers the call with an error that names the field, and returns a negative
+ * errno: the handler then just returns. The text lives as long as the call. */
+int mcp_call_string(struct mcp_call *call, const char *name, const char **text,
+                    size_t *length); /* required */
+int mcp_call_string_or(struct mcp_call *call, const char *name, const char *fallback, const char **text,
+                       size_t *length);
+int mcp_call_int_or(struct mcp_call *call, const char *name, int64_t fallback, int64_t minimum,
+                    int64_t maximum, int64_t *out);
+int mcp_call_double_or(struct mcp_call *call, const char *name, double fallback, double minimum,
+                       double maximum, double *out);
+int mcp_call_bool_or(struct mcp_call *call, const char *name, bool fallback, bool *out);
+
+/* The writer of structuredContent: begin an object, fill it, end it, then mcp_call_finish. Its JSON also
+ * becomes the text content, unless mcp_call_text is used. */
+struct mcp_json_writer *mcp_call_result(struct mcp_call *call);
+/* Appends one text content block. */
+void mcp_call_text(struct mcp_call *call, const char *text, size_t length);
+
+/* Sends the result and frees the call. A result that grew beyond the message limit, or for which there is no
+ * memory, becomes an error. */
+void mcp_call_finish(struct mcp_call *call);
+
+/* Answers with isError and a message for the model, and frees the call. */
+void mcp_call_fail(struct mcp_call *call, const char *message);
+/* Answers with a JSON-RPC error, and frees the call. */
+void mcp_call_error(struct mcp_call *call, int code, const char *message);
+
+/* Whether the client cancelled, or is gone: stop early. */
+bool mcp_call_is_cancelled(const struct mcp_call *call);
+
+void mcp_call_set_context(struct mcp_call *call, void *context);
+void *mcp_call_get_context(const struct mcp_call *call);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mcp_transport: messages over a byte stream. Knows nothing of JSON beyond the first byte of a connection.
+ *
+ * The first byte of a connection decides its form: 0x00 (the high byte of a big-endian u32 length of at most
+ * 16 MiB) means frames, each a u32 big-endian length and that many bytes; '{', '[' or white space means
+ * newline-delimited JSON, as MCP's stdio transport has it; anything else (a browser's POST, say) is refused.
+ *
+ * Freestanding: needs memcpy, memmove, memchr. Not thread-safe: one reader per connection, one task per
+ * reader.
+ */
+#ifndef MCP_TRANSPORT_H
+#define MCP_TRANSPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MCP_PORT        5000u
+#define MCP_MESSAGE_MAX (1024u * 1024u) /* bytes of JSON in one message, both ways */
+#define MCP_DRAIN_MAX                                                                                        \
+    (16u * 1024u * 1024u) /* a longer message up to this is skipped and the connection lives */
+#define MCP_FRAME_HEADER_SIZE 4u
+
+enum mcp_stream_form { MCP_FORM_UNDECIDED, MCP_FORM_FRAMES, MCP_FORM_LINES };
+
+enum mcp_reader_event {
+    MCP_READER_MORE,      /* all bytes were consumed, no message is complete yet */
+    MCP_READER_MESSAGE,   /* reader->message and reader->message_length hold one, until the next call */
+    MCP_READER_TOO_LONG,  /* a message of reader->announced_length bytes (0: a line, length unknown) is being
+                             skipped: answer with an  error and go on feeding */
+    MCP_READER_NO_MEMORY, /* the buffer could not grow: the message is being skipped: answer with an error and
+                             go on feeding */
+    MCP_READER_REFUSED,   /* the first byte is neither form: answer with one error line and close */
+    MCP_READER_CLOSE,     /* a message beyond MCP_DRAIN_MAX: close */
+};
+
+/* Where buffers come from. `resize` behaves like realloc with the old size given (memory NULL: allocate,
+ * new_size 0: free and return NULL); NULL means that the budget is exhausted, and the old block stays valid.
+ */
+struct mcp_transport_memory {
+    void *context;
+    void *(*resize)(void *context, void *memory, size_t old_size, size_t new_size);
+};
+
+/* Fields are read-only for the caller. */
+struct mcp_reader {
+    enum mcp_stream_form form;
+    const char *message;
+    size_t message_length;
+    uint64_t announced_length;
+    /* private */
+    struct mcp_transport_memory memory;
+    uint8_t *buffer;
+    size_t buffer_size, used, scanned;
+    uint64_t skip;
+    uint8_t header[MCP_FRAME_HEADER_SIZE];
+    size_t header_used;
+    int state;
+};
+
+void mcp_reader_initialise(struct mcp_reader *reader, const struct mcp_transport_memory *memory);
+void mcp_reader_release(struct mcp_reader *reader);
+
+/* Takes bytes of the stream until something is to be told: sets *consumed (<= length) and returns the event.
+ * Call it again with the rest. */
+enum mcp_reader_event mcp_reader_feed(struct mcp_reader *reader, const void *bytes, size_t length,
+                                      size_t *consumed);
+
+/* The end of the stream: a last line without its newline is still a message (MCP_READER_MESSAGE); a cut frame
+ * is not (MCP_READER_CLOSE); MCP_READER_MORE when nothing is pending. */
+enum mcp_reader_event mcp_reader_end(struct mcp_reader *reader);
+
+/* Gives memory back that the last, large message needed. Call it when the connection is idle. */
+void mcp_reader_trim(struct mcp_reader *reader);
+
+/* What goes before and after a message of `length` bytes in the given form: fills header (4 bytes;
+ * *header_length is 0 or 4) and returns the trailer ("\n" or ""). UNDECIDED counts as lines. */
+const char *mcp_frame_encode(enum mcp_stream_form form, size_t length, uint8_t header[MCP_FRAME_HEADER_SIZE],
+                             size_t *header_length);
+
+#endif
