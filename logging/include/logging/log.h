@@ -4,7 +4,7 @@
  *
  * One log per program, as with syslog. Not reentrant: call it from tasks of one CPU, never from an interrupt
  * handler (handlers only mark and wake). A panic may call log_write at any moment: the ring may then lose the
- * line that was being written, never more. Needs only memcpy, memmove, memset and strlen.
+ * line that was being written, never more. Needs only memcpy, memset, memcmp and strlen.
  */
 #ifndef LOGGING_LOG_H
 #define LOGGING_LOG_H
@@ -16,7 +16,8 @@
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
-/* A line is cut, visibly, after this many bytes of text (the terminating NUL not counted). */
+/* The most bytes of text in a line (the terminating NUL not counted). A longer one is cut at a character and
+ * ends in "...". */
 #define LOG_LINE_MAX 255
 
 /* One line as log_read returns it. */
@@ -24,14 +25,14 @@ struct log_entry {
     uint64_t sequence; /* 0 for the first line ever written, then 1, 2, ... */
     uint64_t time_us;  /* what the clock said, microseconds, monotonic */
     enum log_level level;
-    char subsystem[16]; /* NUL-terminated; longer tags are cut */
-    char text[LOG_LINE_MAX + 1];
+    char subsystem[16];          /* NUL-terminated; longer tags are cut */
+    char text[LOG_LINE_MAX + 1]; /* NUL-terminated, valid UTF-8, no control character but tab */
     size_t text_length;
 };
 
 /* Receives every line that passes the level, once, as it is written. `line` is "[    0.001234] INFO  vsock:
  * text\n", with a NUL after `length` bytes, and is valid during the call only. A sink must not call
- * log_write. */
+ * log_write; one that does (it panics, say) is stopped after three levels. */
 typedef void (*log_sink)(void *context, enum log_level level, const char *line, size_t length);
 
 struct log_config {
@@ -57,8 +58,9 @@ enum log_level log_get_level(void);
 const char *log_level_name(enum log_level level);
 int log_level_parse(const char *name, enum log_level *level);
 
-/* Writes one line. Control characters of the text other than tab are replaced by '?', so that nobody forges a
- * line. The format is the subset of log_format below. */
+/* Writes one line, without '\n'. Control characters other than tab, and bytes that are not UTF-8, are
+ * replaced by '?', so that nobody forges a line or steers the terminal that shows it. The format is the
+ * subset of log_format below. */
 void log_write(enum log_level level, const char *subsystem, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void log_write_v(enum log_level level, const char *subsystem, const char *format, va_list arguments)
@@ -67,7 +69,8 @@ void log_write_v(enum log_level level, const char *subsystem, const char *format
 /* Reads the oldest line whose sequence is *cursor or later and whose level is at most `level`, and sets
  * *cursor behind it. Returns 1 and fills *entry, or 0 when there is none yet (then *cursor is where to go
  * on). Lines that the ring has overwritten are skipped; *lost, if not NULL, is set to how many lines between
- * the old *cursor and the returned one are gone. */
+ * the old *cursor and the returned one are gone. A *cursor from the future (of an earlier run, say) is set
+ * back to the end. */
 int log_read(uint64_t *cursor, enum log_level level, struct log_entry *entry, uint64_t *lost);
 
 struct log_statistics {
@@ -78,7 +81,8 @@ struct log_statistics {
 void log_get_statistics(struct log_statistics *statistics);
 
 /* printf's subset that needs no libc: %d %i %u %x %X %p %c %s %%, flags 0 and -, width and precision (also
- * *), length hh h l ll z. Always terminates `buffer` (size > 0) and returns the length the whole text would
+ * *), length hh h l ll z. A NULL string is "(null)". From a conversion that it does not know on, the format
+ * is copied as it stands. Always terminates `buffer` (size > 0) and returns the length the whole text would
  * have, like vsnprintf. */
 size_t log_format(char *buffer, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 size_t log_format_v(char *buffer, size_t size, const char *format, va_list arguments)
