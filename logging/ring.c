@@ -9,7 +9,6 @@
 #include "logging/log.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "text.h"
@@ -58,6 +57,12 @@ static struct {
     size_t sink_count;
 } the_log;
 
+/* What is written before is in memory before what is written behind: a panic on this CPU sees it so. */
+static void order_writes(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
 static void ring_read(uint64_t offset, void *out, size_t length)
 {
     size_t place = (size_t)(offset % the_log.size);
@@ -103,7 +108,7 @@ static void make_room(size_t size)
         ring_read(the_log.tail, &header, sizeof(header));
         the_log.tail += record_size(&header);
     }
-    atomic_signal_fence(memory_order_seq_cst);
+    order_writes();
 }
 
 static void ring_append(enum log_level level, uint64_t time_us, const char *subsystem,
@@ -125,11 +130,11 @@ static void ring_append(enum log_level level, uint64_t time_us, const char *subs
     ring_write(place + sizeof(header) + subsystem_length, text, text_length);
 
     /* Sequence first: a panic between the two leaves a gap, never two lines of one number. */
-    atomic_signal_fence(memory_order_seq_cst);
+    order_writes();
     the_log.next_sequence = header.sequence + 1;
-    atomic_signal_fence(memory_order_seq_cst);
+    order_writes();
     the_log.head = place + record_size(&header);
-    atomic_signal_fence(memory_order_seq_cst);
+    order_writes();
 }
 
 static void feed_sinks(enum log_level level, uint64_t time_us, const char *subsystem, const char *text)
