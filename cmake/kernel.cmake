@@ -12,9 +12,13 @@ endif()
 execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=include
   OUTPUT_VARIABLE compiler_include OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
 
+# Where the libraries' few C functions come from in our own image. An embedder brings its own: this stays out of what is installed.
+add_library(mk_libc STATIC IMPORTED GLOBAL)
+set_target_properties(mk_libc PROPERTIES IMPORTED_LOCATION ${MK_MUSL_LIBC})
+
 set(MK_KERNEL_COMPILE
   ${MK_WARNINGS} ${MK_REPRODUCIBLE}
-  -nostdinc -isystem ${MK_MUSL_INCLUDE} -isystem ${compiler_include}
+  -nostdinc "SHELL:-isystem ${MK_MUSL_INCLUDE}" "SHELL:-isystem ${compiler_include}"
   -ffreestanding -fbuiltin -fpie -fvisibility=hidden -mno-red-zone
   -fstack-protector-strong -mstack-protector-guard=global
   -fno-omit-frame-pointer -fno-asynchronous-unwind-tables

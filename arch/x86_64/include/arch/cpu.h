@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The CPU itself: descriptor tables, features, protections, entropy, context switch.
+ */
+#ifndef ARCH_CPU_H
+#define ARCH_CPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cpu_features {
+    char vendor[13];
+    char brand[49];
+    bool nx, smep, smap, umip, rdrand, rdseed, sse42, avx, avx2, fma, f16c, avx512f, invariant_tsc,
+        hypervisor;
+};
+
+/* Descriptor tables, stacks of the task state segment, control registers and every protection that the CPU
+ * has (CR0.WP, EFER.NXE, SMEP, SMAP, UMIP), FS base for musl. Once, on the boot CPU, interrupts off. */
+void cpu_initialise(void);
+
+const struct cpu_features *cpu_get_features(void);
+
+/* Fills `out` from RDSEED or RDRAND (Intel SDM volume 1, 7.3.17). Returns 0, or -ENOSYS without them, -EIO
+ * when they fail ten times in a row. */
+int cpu_random(void *out, size_t size);
+
+/* The time stamp counter; see timer.h for microseconds. */
+static inline uint64_t cpu_timestamp(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+/* Saves the callee-saved state on the current stack, its pointer in *save, and goes on where `load` was
+ * saved. System V ABI: RBX, RBP, R12 to R15, MXCSR and the x87 control word. */
+void cpu_switch(void **save, void *load);
+
+/* Prepares a new stack so that cpu_switch to the returned pointer calls entry(argument); entry must not
+ * return. `top` is 16-byte aligned. */
+void *cpu_prepare_stack(void *top, void (*entry)(void *argument), void *argument);
+
+/* The stacks that exceptions and interrupts run on, each below a guard page: for mmu_guard_page and for the
+ * panic's report. */
+#define CPU_STACK_COUNT 6
+struct cpu_stack {
+    const char *name;
+    uintptr_t guard; /* address of its guard page */
+    uintptr_t bottom, top;
+};
+const struct cpu_stack *cpu_stacks(void); /* CPU_STACK_COUNT of them; the first is the boot stack */
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <arch/cpu.h>
+#include <arch/interrupts.h>
+#include <arch/io.h>
+#include <arch/timer.h>
+
+/* 8254 data sheet; channel 2 is gated by port 0x61 and makes no interrupt. */
+#define PIT_FREQUENCY   1193182u
+#define PIT_CHANNEL_2   0x42
+#define PIT_COMMAND     0x43
+#define PIT_GATE        0x61
+#define PIT_GATE_ENABLE 0x01
+#define PIT_SPEAKER     0x02
+#define PIT_OUTPUT      0x20
+#define PIT_ONE_SHOT    0xb0 /* channel 2, low then high byte, mode 0 */
+#define PIT_TICKS       1193 /* one millisecond */
+#define ATTEMPTS        3
+#define POLLS_MAX       1000000u
+
+#define APIC_LVT_TIMER     0x320
+#define APIC_TIMER_INITIAL 0x380
+#define APIC_TIMER_CURRENT 0x390
+#define APIC_TIMER_DIVIDE  0x3e0
+#define APIC_DIVIDE_BY_16  0x3
+#define APIC_LVT_MASKED    (1u << 16)
+
+static uint64_t frequency;      /* of the time stamp counter, Hz */
+static uint64_t apic_frequency; /* of the alarm, after its divider, Hz */
+static uint64_t scale;          /* microseconds per tick, times 2^32 */
+static uint64_t origin;         /* the time stamp that counts as 0 */
+static const char *source = "nothing";
+
+struct measurement {
+    uint64_t timestamp;
+    uint64_t apic;
+};
+
+/* How far both counters run while the PIT counts down once. Returns false when the PIT does not. */
+static bool measure(struct measurement *result)
+{
+    uint8_t gate = io_read8(PIT_GATE);
+    io_write8(PIT_GATE, (uint8_t)((gate & ~(PIT_SPEAKER | PIT_GATE_ENABLE))));
+    io_write8(PIT_COMMAND, PIT_ONE_SHOT);
+    io_write8(PIT_CHANNEL_2, PIT_TICKS & 0xff);
+    io_write8(PIT_CHANNEL_2, PIT_TICKS >> 8);
+    apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
+    io_write8(PIT_GATE, (uint8_t)((gate & ~PIT_SPEAKER) | PIT_GATE_ENABLE));
+
+    uint64_t start = cpu_timestamp();
+    uint32_t apic_start = apic_read(APIC_TIMER_CURRENT);
+    unsigned polls = 0;
+    while ((io_read8(PIT_GATE) & PIT_OUTPUT) == 0)
+        if (++polls == POLLS_MAX)
+            return false;
+    result->timestamp = cpu_timestamp() - start;
+    result->apic = apic_start - apic_read(APIC_TIMER_CURRENT);
+    io_write8(PIT_GATE, gate);
+    return polls > 0;
+}
+
+static uint64_t ask_cpuid(void)
+{
+    uint32_t eax, ebx, ecx, edx;
+    __asm__ volatile("cpuid" : "=a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx) : "a"(0), "c"(0));
+    if (eax >= 0x15) {
+        __asm__ volatile("cpuid" : "=a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx) : "a"(0x15), "c"(0));
+        if (eax != 0 && ebx != 0 && ecx != 0) {
+            source = "CPUID leaf 0x15";
+            return (uint64_t)ecx * ebx / eax;
+        }
+    }
+    if (cpu_get_features()->hypervisor) {
+        __asm__ volatile("cpuid" : "=a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx) : "a"(0x40000000u), "c"(0));
+        if (eax >= 0x40000010u && eax < 0x40010000u) {
+            __asm__ volatile("cpuid" : "=a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx) : "a"(0x40000010u), "c"(0));
+            if (eax != 0) {
+                source = "hypervisor's CPUID leaf 0x40000010";
+                return (uint64_t)eax * 1000;
+            }
+        }
+    }
+    return 0;
+}
+
+int timer_initialise(uint64_t entry_timestamp)
+{
+    origin = entry_timestamp;
+    apic_write(APIC_TIMER_DIVIDE, APIC_DIVIDE_BY_16);
+    apic_write(APIC_LVT_TIMER, APIC_LVT_MASKED | INTERRUPT_VECTOR_TIMER);
+
+    /* A host that takes the CPU away in the middle makes a measurement too long, never too short: the
+     * shortest is the best. */
+    struct measurement best = {UINT64_MAX, UINT64_MAX};
+    for (int i = 0; i < ATTEMPTS; i++) {
+        struct measurement one;
+        if (measure(&one) && one.timestamp < best.timestamp)
+            best = one;
+    }
+    frequency = ask_cpuid();
+    if (best.timestamp != UINT64_MAX) {
+        if (frequency == 0) {
+            frequency = best.timestamp * PIT_FREQUENCY / PIT_TICKS;
+            source = "measured against the PIT";
+        }
+        apic_frequency = best.apic * PIT_FREQUENCY / PIT_TICKS;
+    } else if (frequency != 0) {
+        /* No PIT: measure the alarm against the time stamp counter. */
+        apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
+        uint64_t start = cpu_timestamp();
+        while (cpu_timestamp() - start < frequency / 1000)
+            ;
+        apic_frequency = (uint64_t)(UINT32_MAX - apic_read(APIC_TIMER_CURRENT)) * 1000;
+    }
+    apic_write(APIC_TIMER_INITIAL, 0);
+    if (frequency < 1000000 || apic_frequency == 0) {
+        frequency = 0;
+        return -EIO;
+    }
+    scale = (1000000ull << 32) / frequency;
+    apic_write(APIC_LVT_TIMER, INTERRUPT_VECTOR_TIMER); /* one-shot */
+    return 0;
+}
+
+uint64_t timer_now_us(void)
+{
+    __extension__ typedef unsigned __int128 uint128;
+    return (uint64_t)((uint128)(cpu_timestamp() - origin) * scale >> 32);
+}
+
+void timer_set_alarm(uint64_t deadline_us)
+{
+    if (apic_frequency == 0)
+        return;
+    if (deadline_us == UINT64_MAX) {
+        apic_write(APIC_TIMER_INITIAL, 0);
+        return;
+    }
+    uint64_t now = timer_now_us();
+    uint64_t delay = deadline_us > now ? deadline_us - now : 0;
+    /* At most a second ahead: whoever waits looks at the clock again. */
+    if (delay > 1000000)
+        delay = 1000000;
+    uint64_t ticks = delay * apic_frequency / 1000000 + 1;
+    apic_write(APIC_TIMER_INITIAL, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
+}
+
+uint64_t timer_frequency(void)
+{
+    return frequency;
+}
+
+const char *timer_source(void)
+{
+    return source;
+}

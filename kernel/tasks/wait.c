@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include <arch/interrupts.h>
+#include <tasks/scheduler.h>
+
+static struct interrupt_event *events; /* every event that a task has ever waited for */
+
+void wait_queue_remove(struct wait_queue *queue, struct task *task)
+{
+    struct task *before = NULL;
+    for (struct task *at = queue->first; at != NULL; before = at, at = at->next) {
+        if (at != task)
+            continue;
+        if (before != NULL)
+            before->next = at->next;
+        else
+            queue->first = at->next;
+        if (queue->last == at)
+            queue->last = before;
+        break;
+    }
+    task->queue = NULL;
+    task->next = NULL;
+}
+
+int wait_queue_sleep(struct wait_queue *queue, uint64_t deadline_us)
+{
+    struct task *task = task_current();
+    task->next = NULL;
+    task->queue = queue;
+    if (queue->last != NULL)
+        queue->last->next = task;
+    else
+        queue->first = task;
+    queue->last = task;
+    task_wait(deadline_us);
+    return task->timed_out ? -ETIMEDOUT : 0;
+}
+
+void wait_queue_wake_one(struct wait_queue *queue)
+{
+    struct task *task = queue->first;
+    if (task == NULL)
+        return;
+    wait_queue_remove(queue, task);
+    task_wake(task);
+}
+
+void wait_queue_wake_all(struct wait_queue *queue)
+{
+    while (queue->first != NULL)
+        wait_queue_wake_one(queue);
+}
+
+INTERRUPT_CODE void interrupt_event_raise(struct interrupt_event *event)
+{
+    event->raised = true;
+}
+
+int interrupt_event_wait(struct interrupt_event *event, uint64_t deadline_us)
+{
+    if (!event->registered) {
+        event->registered = true;
+        event->next = events;
+        events = event;
+    }
+    int error = 0;
+    if (!event->raised)
+        error = wait_queue_sleep(&event->waiters, deadline_us);
+    /* Lowered before the caller looks at what it announces: what comes later raises it again. */
+    if (error == 0)
+        event->raised = false;
+    return error;
+}
+
+void wait_deliver_events(void)
+{
+    for (struct interrupt_event *event = events; event != NULL; event = event->next)
+        if (event->raised && event->waiters.first != NULL)
+            wait_queue_wake_one(&event->waiters);
+}
+
+bool wait_events_pending(void)
+{
+    for (const struct interrupt_event *event = events; event != NULL; event = event->next)
+        if (event->raised && event->waiters.first != NULL)
+            return true;
+    return false;
+}
