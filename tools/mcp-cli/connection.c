@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: MIT */
+#include "connection.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/vm_sockets.h>
+
+#include <mcp/transport.h>
+
+#define RETRY_MS 20 /* between attempts while a Unix socket's queue of connections is full */
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number)
+{
+    (void)signal_number;
+    interrupted = 1;
+}
+
+void interrupt_allow(bool allow)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigprocmask(allow ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+}
+
+void interrupt_initialise(void)
+{
+    interrupt_allow(false);
+    struct sigaction action = {.sa_handler = on_interrupt};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+}
+
+bool interrupt_take(void)
+{
+    bool taken = interrupted != 0;
+    interrupted = 0;
+    return taken;
+}
+
+double clock_exact_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+int64_t clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits for `events` (fd -1: for time alone). Returns 0, -ETIMEDOUT, -EINTR or another negative errno. SIGINT
+ * is let through here alone, and atomically with the wait: it cannot fall between the check and the wait. */
+static int wait_for(int fd, short events, int64_t timeout_ms)
+{
+    interrupt_allow(
+        true); /* ppoll delivers no signal when bytes are there already: a flood would hide Ctrl-C */
+    interrupt_allow(false);
+    if (interrupted)
+        return -EINTR;
+    if (timeout_ms < 0)
+        timeout_ms = 0;
+    struct pollfd poll_fd = {.fd = fd, .events = events};
+    struct timespec timeout = {.tv_sec = (time_t)(timeout_ms / 1000),
+                               .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
+    sigset_t mask;
+    sigprocmask(SIG_SETMASK, NULL, &mask);
+    sigdelset(&mask, SIGINT);
+    int count = ppoll(&poll_fd, fd < 0 ? 0 : 1, &timeout, &mask);
+    if (count < 0)
+        return errno == EINTR && interrupted == 0
+                   ? 0
+                   : -errno; /* another signal (a resized window): look again */
+    return count == 0 ? -ETIMEDOUT : 0;
+}
+
+enum status endpoint_unix(struct endpoint *endpoint, const char *path, struct error *error)
+{
+    *endpoint = (struct endpoint){.kind = ENDPOINT_UNIX};
+    size_t length = strlen(path);
+    if (length == 0)
+        return error_set(error, STATUS_USAGE, "the path of the socket is empty");
+    if (length >= sizeof endpoint->path)
+        return error_set(error, STATUS_USAGE,
+                         "the path of the socket is %zu bytes long; the system takes %zu: %s", length,
+                         sizeof endpoint->path - 1, path);
+    memcpy(endpoint->path, path, length + 1);
+    snprintf(endpoint->name, sizeof endpoint->name, "%s", path);
+    return STATUS_OK;
+}
+
+static bool parse_u32(const char *text, size_t length, uint32_t *value)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        number = number * 10 + (uint64_t)(text[i] - '0');
+        if (number > UINT32_MAX)
+            return false;
+    }
+    *value = (uint32_t)number;
+    return length > 0;
+}
+
+enum status endpoint_vsock(struct endpoint *endpoint, const char *text, struct error *error)
+{
+    *endpoint = (struct endpoint){.kind = ENDPOINT_VSOCK, .port = MCP_PORT};
+    size_t length = strcspn(text, ":");
+    if (!parse_u32(text, length, &endpoint->cid) ||
+        (text[length] == ':' && !parse_u32(text + length + 1, strlen(text + length + 1), &endpoint->port)))
+        return error_set(error, STATUS_USAGE,
+                         "--vsock takes CID or CID:PORT, two numbers (3:5000, say), not '%s'", text);
+    snprintf(endpoint->name, sizeof endpoint->name, "vsock %u:%u", endpoint->cid, endpoint->port);
+    return STATUS_OK;
+}
+
+enum status endpoint_tcp(struct endpoint *endpoint, const char *text, struct error *error)
+{
+    *endpoint = (struct endpoint){.kind = ENDPOINT_TCP};
+    const char *colon = strrchr(text, ':');
+    const char *host = text;
+    size_t host_length = colon ? (size_t)(colon - text) : 0;
+    if (host_length >= 2 && host[0] == '[' && host[host_length - 1] == ']') {
+        host++;
+        host_length -= 2;
+    } else if (memchr(host, ':', host_length)) {
+        host_length = 0; /* an IPv6 address without its brackets: where its port begins is a guess */
+    }
+    uint32_t port;
+    if (host_length == 0 || host_length >= sizeof endpoint->host ||
+        !parse_u32(colon + 1, strlen(colon + 1), &port) || port == 0 || port > UINT16_MAX)
+        return error_set(error, STATUS_USAGE,
+                         "--tcp takes HOST:PORT (127.0.0.1:5000 or [::1]:5000, say), not '%s'", text);
+    memcpy(endpoint->host, host, host_length);
+    snprintf(endpoint->service, sizeof endpoint->service, "%u", port);
+    snprintf(endpoint->name, sizeof endpoint->name, "tcp %s", text);
+    return STATUS_OK;
+}
+
+/* One attempt. Returns a connected, non-blocking socket or a negative errno. */
+static int connect_once(const struct sockaddr *address, socklen_t length, int64_t deadline)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    int result = 0;
+    while (connect(fd, address, length) < 0 && errno != EISCONN) {
+        if (errno == EAGAIN) { /* unix(7): the queue of the listener is full */
+            result = wait_for(-1, 0, RETRY_MS);
+            if (clock_ms() < deadline && (result == 0 || result == -ETIMEDOUT))
+                continue;
+        } else if (errno == EINPROGRESS || errno == EALREADY) {
+            result = wait_for(fd, POLLOUT, deadline - clock_ms());
+            int cause = 0;
+            socklen_t size = sizeof cause;
+            if (result == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &cause, &size) == 0 && cause == 0)
+                continue; /* the next connect says EISCONN */
+            if (cause != 0)
+                result = -cause;
+        } else {
+            result = -errno;
+        }
+        close(fd);
+        return result < 0 ? result : -ETIMEDOUT;
+    }
+    return fd;
+}
+
+static int connect_unix(const struct endpoint *endpoint, int64_t deadline)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    _Static_assert(sizeof address.sun_path == sizeof endpoint->path, "unix(7)");
+    memcpy(address.sun_path, endpoint->path, sizeof address.sun_path);
+    return connect_once((const struct sockaddr *)&address, sizeof address, deadline);
+}
+
+static int connect_vsock(const struct endpoint *endpoint, int64_t deadline)
+{
+    struct sockaddr_vm address = {
+        .svm_family = AF_VSOCK, .svm_cid = endpoint->cid, .svm_port = endpoint->port};
+    return connect_once((const struct sockaddr *)&address, sizeof address, deadline);
+}
+
+/* Sets *resolution to getaddrinfo's code when the name has no address. */
+static int connect_tcp(const struct endpoint *endpoint, int64_t deadline, int *resolution)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses = NULL;
+    /* The resolver cannot be told to stop: Ctrl-C ends the program there. */
+    struct sigaction previous;
+    struct sigaction ends = {.sa_handler = SIG_DFL};
+    sigaction(SIGINT, &ends, &previous);
+    interrupt_allow(true);
+    *resolution = getaddrinfo(endpoint->host, endpoint->service, &hints, &addresses);
+    interrupt_allow(false);
+    sigaction(SIGINT, &previous, NULL);
+    if (*resolution != 0)
+        return -EHOSTUNREACH;
+
+    int fd = -EHOSTUNREACH;
+    for (const struct addrinfo *each = addresses; each && fd < 0 && fd != -EINTR && fd != -ETIMEDOUT;
+         each = each->ai_next)
+        fd = connect_once(each->ai_addr, each->ai_addrlen, deadline);
+    freeaddrinfo(addresses);
+    if (fd >= 0) {
+        int yes = 1;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes,
+                   sizeof yes); /* one request, one answer: do not collect */
+    }
+    return fd;
+}
+
+/* What to do next, by kind and cause. */
+static const char *advice(enum endpoint_kind kind, int cause)
+{
+    switch (kind) {
+    case ENDPOINT_UNIX:
+        if (cause == EACCES || cause == EPERM)
+            return "The socket is another user's: run mcp-cli as the user who started the VM";
+        break;
+    case ENDPOINT_VSOCK:
+        if (cause == EAFNOSUPPORT || cause == ENODEV)
+            return "This host has no vsock (modprobe vhost_vsock loads it); --socket needs none";
+        return "Is the VM running, with this CID? --socket names a Unix socket instead";
+    case ENDPOINT_TCP:
+        return "Is vsock-bridge running with --tcp, on this address?";
+    }
+    return "Start the VM with tools/run --detach, or name its socket with --socket";
+}
+
+enum status connection_open(struct connection *connection, const struct endpoint *endpoint,
+                            int64_t timeout_ms, struct error *error)
+{
+    int64_t deadline = clock_ms() + timeout_ms;
+    int resolution = 0;
+    int fd = -EINVAL;
+    connection->fd = -1;
+    switch (endpoint->kind) {
+    case ENDPOINT_UNIX:
+        fd = connect_unix(endpoint, deadline);
+        break;
+    case ENDPOINT_VSOCK:
+        fd = connect_vsock(endpoint, deadline);
+        break;
+    case ENDPOINT_TCP:
+        fd = connect_tcp(endpoint, deadline, &resolution);
+        break;
+    }
+    if (fd >= 0) {
+        connection->fd = fd;
+        return STATUS_OK;
+    }
+    if (fd == -EINTR && interrupt_take())
+        return error_set(error, STATUS_INTERRUPTED, "interrupted");
+    const char *cause = resolution ? gai_strerror(resolution) : strerror(-fd);
+    return error_set(error, STATUS_CONNECTION, "cannot connect to %s: %s. %s", endpoint->name, cause,
+                     advice(endpoint->kind, -fd));
+}
+
+void connection_close(struct connection *connection)
+{
+    if (connection->fd >= 0)
+        close(connection->fd);
+    connection->fd = -1;
+}
+
+ssize_t connection_receive(struct connection *connection, void *buffer, size_t size, int64_t timeout_ms)
+{
+    int64_t deadline = clock_ms() + timeout_ms;
+    for (;;) {
+        int result = wait_for(connection->fd, POLLIN, deadline - clock_ms());
+        if (result < 0)
+            return result;
+        ssize_t count = recv(connection->fd, buffer, size, 0);
+        if (count >= 0)
+            return count;
+        if (errno != EAGAIN && errno != EINTR)
+            return -errno;
+    }
+}
+
+int connection_send(struct connection *connection, const void *bytes, size_t length, int64_t timeout_ms)
+{
+    const char *next = bytes;
+    while (length > 0) {
+        /* MSG_NOSIGNAL: SIGPIPE is for standard output, where it ends `mcp-cli logs -f | head` quietly */
+        ssize_t count = send(connection->fd, next, length, MSG_NOSIGNAL);
+        if (count >= 0) {
+            next += count;
+            length -= (size_t)count;
+            continue;
+        }
+        if (errno != EAGAIN && errno != EINTR)
+            return -errno;
+        int result = wait_for(connection->fd, POLLOUT, timeout_ms);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
