@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <virtio/os.h>
+#include <virtio/queue.h>
 
 /* Device ids, virtio 1.2 section 5. */
 enum virtio_id { VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_RNG = 4, VIRTIO_ID_VSOCK = 19, VIRTIO_ID_FS = 26 };
@@ -23,7 +24,6 @@ enum virtio_id { VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_RNG = 4, VIRTIO_ID_VSOCK = 19,
 #define VIRTIO_F_RING_RESET      (1ull << 40)
 
 struct virtio_device;
-struct virtio_queue;
 
 /* Calls `found` for every virtio device on the PCI buses that can be reached from bus 0. `found` takes
  * ownership of `device` when it returns 0; any other value gives it back and it is freed. Malformed
@@ -46,18 +46,27 @@ const struct virtio_os *virtio_device_os(const struct virtio_device *device);
  * not leave reset. */
 int virtio_device_negotiate(struct virtio_device *device, uint64_t wanted, uint64_t *accepted);
 
-/* Sets up queue `index` with at most `size` entries and its own interrupt, which calls `handler` in interrupt
- * context. Between negotiate and start. Returns 0, -ENOENT (no such queue), -ENOMEM. */
+/* Sets up queue `index` with at most `size` entries (a power of two is used) and an interrupt that calls
+ * `handler` in interrupt context. Queues share interrupts where the device or the kernel has too few, so a
+ * handler must bear being called for nothing. Between negotiate and start; the queue belongs to the device.
+ * Returns 0, -ENOENT (no such queue), -ENOMEM, or -EIO when the device does not take what it is told. */
 int virtio_device_queue(struct virtio_device *device, uint16_t index, uint16_t size,
                         virtio_interrupt_handler handler, void *argument, struct virtio_queue **queue);
 
-/* Step 8: DRIVER_OK. */
+/* Has `handler` called, in interrupt context, when the device configuration changes or the device wants a
+ * reset (section 2.3). Between negotiate and start. Returns 0, or a negative errno when there is no interrupt
+ * for it. */
+int virtio_device_on_config_change(struct virtio_device *device, virtio_interrupt_handler handler,
+                                   void *argument);
+
+/* Step 8: DRIVER_OK. Returns 0, or -EIO when the device does not take it. */
 int virtio_device_start(struct virtio_device *device);
 
 /* Section 2.1.2: the device says that it needs a reset, or answers nothing but ones. */
 bool virtio_device_broken(struct virtio_device *device);
 
-/* Resets the device and releases its queues; negotiate may be called again. */
+/* Resets the device and releases its queues and interrupts; negotiate may be called again. From here on the
+ * device touches none of the memory that it was given. */
 void virtio_device_reset(struct virtio_device *device);
 
 /* Copies `size` bytes of device configuration, all of one generation (section 2.5.1). Returns 0, -EINVAL

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Connections: the table, their life, and what their owner calls.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "vsock/private.h"
+
+/* Section 5.10.6 leaves time limits to the driver; these are Linux's. */
+#define CONNECT_TIMEOUT_US 2000000
+#define CLOSE_TIMEOUT_US   8000000
+
+#define PORT_DYNAMIC_FIRST 49152u
+#define PORT_ANY           UINT32_MAX
+
+static struct list *bucket_of(struct vsock *vsock, uint32_t peer_port, uint32_t local_port)
+{
+    return &vsock->buckets[(peer_port * 0x9e3779b1u ^ local_port) % VSOCK_BUCKETS];
+}
+
+struct vsock_connection *vsock_connection_find(struct vsock *vsock, uint64_t peer_cid, uint32_t peer_port,
+                                               uint32_t local_port)
+{
+    struct list *bucket = bucket_of(vsock, peer_port, local_port);
+
+    for (struct list *link = bucket->next; link != bucket; link = link->next) {
+        struct vsock_connection *connection = LIST_MEMBER(link, struct vsock_connection, table);
+        if (connection->peer_cid == peer_cid && connection->peer_port == peer_port &&
+            connection->local_port == local_port && connection->state != VSOCK_STATE_DEAD)
+            return connection;
+    }
+    return NULL;
+}
+
+struct vsock_connection *vsock_connection_new(struct vsock *vsock, uint64_t peer_cid, uint32_t peer_port,
+                                              uint32_t local_port)
+{
+    if (vsock->connection_count >= vsock->config.connections_max)
+        return NULL;
+    struct vsock_connection *connection = vsock->os->alloc(vsock->os->context, sizeof(*connection));
+    if (connection == NULL)
+        return NULL;
+    *connection = (struct vsock_connection){
+        .vsock = vsock,
+        .peer_cid = peer_cid,
+        .peer_port = peer_port,
+        .local_port = local_port,
+        .owned = true,
+    };
+    list_initialise(&connection->ready);
+    list_initialise(&connection->waiting);
+    list_initialise(&connection->sending);
+    list_append(bucket_of(vsock, peer_port, local_port), &connection->table);
+    vsock->connection_count++;
+    return connection;
+}
+
+void vsock_connection_free(struct vsock_connection *connection)
+{
+    struct vsock *vsock = connection->vsock;
+
+    list_remove(&connection->table);
+    list_remove(&connection->ready);
+    list_remove(&connection->waiting);
+    list_remove(&connection->sending);
+    vsock_stream_clear(vsock->os, &connection->stream);
+    vsock->connection_count--;
+    vsock->os->free(vsock->os->context, connection, sizeof(*connection));
+}
+
+void vsock_connection_settle(struct vsock_connection *connection)
+{
+    if (connection->state == VSOCK_STATE_DEAD && !connection->owned && connection->control == 0)
+        vsock_connection_free(connection);
+}
+
+void vsock_connection_notify(struct vsock_connection *connection, enum vsock_event event)
+{
+    if (!connection->owned)
+        return;
+    connection->events |= 1u << event;
+    if (list_empty(&connection->ready))
+        list_append(&connection->vsock->ready, &connection->ready);
+}
+
+void vsock_connection_kill(struct vsock_connection *connection, bool reset_peer)
+{
+    bool was_dead = connection->state == VSOCK_STATE_DEAD;
+
+    connection->state = VSOCK_STATE_DEAD;
+    connection->control = 0;
+    list_remove(&connection->sending);
+    list_remove(&connection->waiting);
+    if (reset_peer)
+        vsock_transmit_control(connection, VSOCK_OP_RST);
+    if (!was_dead)
+        vsock_connection_notify(connection, VSOCK_RESET);
+    vsock_connection_settle(connection);
+}
+
+void vsock_connection_each(struct vsock *vsock, void (*visit)(struct vsock_connection *connection))
+{
+    for (size_t i = 0; i < VSOCK_BUCKETS; i++) {
+        struct list *bucket = &vsock->buckets[i];
+        for (struct list *link = bucket->next, *next = NULL; link != bucket; link = next) {
+            next = link->next;
+            visit(LIST_MEMBER(link, struct vsock_connection, table));
+        }
+    }
+}
+
+static void set_deadline(struct vsock_connection *connection, uint64_t timeout)
+{
+    struct vsock *vsock = connection->vsock;
+
+    connection->deadline = vsock->os->now_us(vsock->os->context) + timeout;
+    if (connection->deadline < vsock->next_deadline)
+        vsock->next_deadline = connection->deadline;
+}
+
+static void expire(struct vsock_connection *connection)
+{
+    struct vsock *vsock = connection->vsock;
+
+    if (connection->state != VSOCK_STATE_CONNECTING && connection->state != VSOCK_STATE_CLOSING)
+        return;
+    if (vsock->os->now_us(vsock->os->context) >= connection->deadline)
+        vsock_connection_kill(connection, true);
+    else if (connection->deadline < vsock->next_deadline)
+        vsock->next_deadline = connection->deadline;
+}
+
+void vsock_connection_expire(struct vsock *vsock)
+{
+    if (vsock->next_deadline == UINT64_MAX || vsock->os->now_us(vsock->os->context) < vsock->next_deadline)
+        return;
+    vsock->next_deadline = UINT64_MAX;
+    vsock_connection_each(vsock, expire);
+}
+
+bool vsock_is_listening(const struct vsock *vsock, uint32_t port)
+{
+    for (size_t i = 0; i < vsock->port_count; i++) {
+        if (vsock->ports[i] == port)
+            return true;
+    }
+    return false;
+}
+
+int vsock_listen(struct vsock *vsock, uint32_t port)
+{
+    if (port == PORT_ANY)
+        return -EINVAL;
+    if (vsock_is_listening(vsock, port))
+        return -EADDRINUSE;
+    if (vsock->port_count == VSOCK_PORTS_MAX)
+        return -ENOSPC;
+    vsock->ports[vsock->port_count++] = port;
+    return 0;
+}
+
+/* More ports are tried than can be taken, so the last one is free. */
+static uint32_t choose_port(struct vsock *vsock, uint64_t cid, uint32_t port)
+{
+    for (;;) {
+        uint32_t candidate = vsock->next_port++;
+        if (vsock->next_port == PORT_ANY)
+            vsock->next_port = PORT_DYNAMIC_FIRST;
+        if (!vsock_is_listening(vsock, candidate) &&
+            vsock_connection_find(vsock, cid, port, candidate) == NULL)
+            return candidate;
+    }
+}
+
+int vsock_connect(struct vsock *vsock, uint64_t cid, uint32_t port, struct vsock_connection **connection)
+{
+    if (vsock->connection_count >= vsock->config.connections_max)
+        return -ENOSPC;
+    struct vsock_connection *created = vsock_connection_new(vsock, cid, port, choose_port(vsock, cid, port));
+    if (created == NULL)
+        return -ENOMEM;
+    created->state = VSOCK_STATE_CONNECTING;
+    set_deadline(created, CONNECT_TIMEOUT_US);
+    vsock_transmit_control(created, VSOCK_OP_REQUEST);
+    *connection = created;
+    vsock_finish_call(vsock);
+    return 0;
+}
+
+int64_t vsock_receive(struct vsock_connection *connection, void *buffer, size_t size)
+{
+    struct vsock *vsock = connection->vsock;
+
+    if (connection->stream.size > 0 || size == 0) {
+        size_t count = vsock_stream_read(vsock->os, &connection->stream, buffer, size);
+        connection->forwarded += (uint32_t)count;
+        /* Not after each read: the peer has half of the buffer left when it hears from us. */
+        uint32_t untold = connection->forwarded - connection->forwarded_told;
+        if (connection->state == VSOCK_STATE_ESTABLISHED &&
+            (connection->peer_shutdown & VSOCK_SHUTDOWN_SEND) == 0 &&
+            untold >= (vsock->config.receive_buffer_size + 1) / 2) {
+            vsock_transmit_control(connection, VSOCK_OP_CREDIT_UPDATE);
+            vsock_finish_call(vsock);
+        }
+        return (int64_t)count;
+    }
+    if ((connection->peer_shutdown & VSOCK_SHUTDOWN_SEND) != 0)
+        return 0;
+    return connection->state == VSOCK_STATE_DEAD ? -ECONNRESET : -EAGAIN;
+}
+
+/* What the peer has room for, section 5.10.6.3. It may shrink its buffer below what is on its way. */
+static uint32_t credit_of(const struct vsock_connection *connection)
+{
+    uint32_t on_its_way = connection->sent - connection->peer_forwarded;
+
+    return on_its_way < connection->peer_buffer_size ? connection->peer_buffer_size - on_its_way : 0;
+}
+
+/* Whether this connection may use the room that there is. */
+static bool may_send(const struct vsock_connection *connection)
+{
+    const struct vsock *vsock = connection->vsock;
+
+    if ((connection->control & 1u << VSOCK_OP_RESPONSE) != 0)
+        return false; /* the peer must hear this first */
+    return (connection->has_turn || list_empty(&vsock->waiting)) && vsock_transmit_has_room(vsock);
+}
+
+int64_t vsock_send(struct vsock_connection *connection, const void *buffer, size_t size)
+{
+    struct vsock *vsock = connection->vsock;
+    const uint8_t *bytes = buffer;
+    size_t sent = 0;
+
+    if (connection->state == VSOCK_STATE_DEAD || vsock->broken)
+        return -ECONNRESET;
+    if ((connection->local_shutdown & VSOCK_SHUTDOWN_SEND) != 0 ||
+        (connection->peer_shutdown & VSOCK_SHUTDOWN_RECEIVE) != 0)
+        return -EPIPE;
+
+    if (!vsock_transmit_has_room(vsock))
+        (void)vsock_transmit_reclaim(vsock); /* vsock_poll reports a broken queue */
+    vsock_transmit_flush(vsock);
+    while (sent < size) {
+        size_t part = credit_of(connection);
+        if (part == 0) {
+            connection->waits_for_credit = true;
+            if (connection->state == VSOCK_STATE_ESTABLISHED && !connection->credit_requested) {
+                connection->credit_requested = true;
+                vsock_transmit_control(connection, VSOCK_OP_CREDIT_REQUEST);
+            }
+            break;
+        }
+        if (part > size - sent)
+            part = size - sent;
+        part = may_send(connection) ? vsock_transmit_data(connection, bytes + sent, part) : 0;
+        if (part == 0) {
+            if (list_empty(&connection->waiting))
+                list_append(&vsock->waiting, &connection->waiting);
+            break;
+        }
+        sent += part;
+    }
+    connection->has_turn = false;
+    vsock_finish_call(vsock);
+    return (int64_t)sent;
+}
+
+int vsock_shutdown_send(struct vsock_connection *connection)
+{
+    if (connection->state == VSOCK_STATE_DEAD)
+        return -ECONNRESET;
+    if (connection->state == VSOCK_STATE_CONNECTING)
+        return -ENOTCONN;
+    if ((connection->local_shutdown & VSOCK_SHUTDOWN_SEND) == 0) {
+        connection->local_shutdown |= VSOCK_SHUTDOWN_SEND;
+        vsock_transmit_control(connection, VSOCK_OP_SHUTDOWN);
+        vsock_finish_call(connection->vsock);
+    }
+    return 0;
+}
+
+/* The owner's part of the connection ends. */
+static void disown(struct vsock_connection *connection)
+{
+    connection->owned = false;
+    connection->events = 0;
+    list_remove(&connection->ready);
+    list_remove(&connection->waiting);
+    vsock_stream_clear(connection->vsock->os, &connection->stream);
+}
+
+void vsock_abort(struct vsock_connection *connection)
+{
+    struct vsock *vsock = connection->vsock;
+
+    disown(connection);
+    if (connection->state == VSOCK_STATE_DEAD)
+        vsock_connection_settle(connection);
+    else
+        vsock_connection_kill(connection, true);
+    vsock_finish_call(vsock);
+}
+
+void vsock_close(struct vsock_connection *connection)
+{
+    struct vsock *vsock = connection->vsock;
+
+    /* Section 5.10.6.5: the one who gets SHUTDOWN for both directions answers RST. */
+    if (connection->state != VSOCK_STATE_ESTABLISHED || connection->peer_shutdown == VSOCK_SHUTDOWN_BOTH) {
+        vsock_abort(connection);
+        return;
+    }
+    disown(connection);
+    connection->state = VSOCK_STATE_CLOSING;
+    connection->local_shutdown = VSOCK_SHUTDOWN_BOTH;
+    connection->control &= 1u << VSOCK_OP_RESPONSE;
+    vsock_transmit_control(connection, VSOCK_OP_SHUTDOWN);
+    set_deadline(connection, CLOSE_TIMEOUT_US);
+    vsock_finish_call(vsock);
+}
+
+void vsock_set_context(struct vsock_connection *connection, void *context)
+{
+    connection->context = context;
+}
+
+void *vsock_get_context(const struct vsock_connection *connection)
+{
+    return connection->context;
+}
+
+uint64_t vsock_peer_cid(const struct vsock_connection *connection)
+{
+    return connection->peer_cid;
+}
+
+uint32_t vsock_peer_port(const struct vsock_connection *connection)
+{
+    return connection->peer_port;
+}
+
+uint32_t vsock_local_port(const struct vsock_connection *connection)
+{
+    return connection->local_port;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Received bytes in a list of segments: memory is used for what is there, and no more than about twice that.
+ */
+#include <string.h>
+
+#include "vsock/private.h"
+
+struct vsock_segment {
+    struct vsock_segment *next;
+    size_t capacity;
+    size_t begin, end; /* of the bytes in it */
+    uint8_t data[];
+};
+
+#define SEGMENT_GRAIN 256u /* allocations are multiples of this */
+
+static void free_first(const struct virtio_os *os, struct vsock_stream *stream)
+{
+    struct vsock_segment *segment = stream->first;
+
+    stream->first = segment->next;
+    if (stream->first == NULL)
+        stream->last = NULL;
+    os->free(os->context, segment, sizeof(*segment) + segment->capacity);
+}
+
+bool vsock_stream_append(const struct virtio_os *os, struct vsock_stream *stream, const uint8_t *data,
+                         size_t size)
+{
+    struct vsock_segment *last = stream->last;
+    size_t room = last != NULL ? last->capacity - last->end : 0;
+    size_t here = size < room ? size : room;
+    size_t rest = size - here;
+    struct vsock_segment *segment = NULL;
+
+    if (rest > 0) {
+        size_t allocation = (sizeof(*segment) + rest + SEGMENT_GRAIN - 1) / SEGMENT_GRAIN * SEGMENT_GRAIN;
+        segment = os->alloc(os->context, allocation);
+        if (segment == NULL)
+            return false;
+        *segment = (struct vsock_segment){.capacity = allocation - sizeof(*segment), .end = rest};
+        memcpy(segment->data, data + here, rest);
+    }
+    if (here > 0) {
+        memcpy(last->data + last->end, data, here);
+        last->end += here;
+    }
+    if (segment != NULL) {
+        if (last != NULL)
+            last->next = segment;
+        else
+            stream->first = segment;
+        stream->last = segment;
+    }
+    stream->size += size;
+    return true;
+}
+
+size_t vsock_stream_read(const struct virtio_os *os, struct vsock_stream *stream, uint8_t *out, size_t size)
+{
+    size_t done = 0;
+
+    while (done < size && stream->first != NULL) {
+        struct vsock_segment *segment = stream->first;
+        size_t count = segment->end - segment->begin;
+        if (count > size - done)
+            count = size - done;
+        memcpy(out + done, segment->data + segment->begin, count);
+        segment->begin += count;
+        done += count;
+        if (segment->begin == segment->end)
+            free_first(os, stream);
+    }
+    stream->size -= done;
+    return done;
+}
+
+void vsock_stream_clear(const struct virtio_os *os, struct vsock_stream *stream)
+{
+    while (stream->first != NULL)
+        free_first(os, stream);
+    stream->size = 0;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Packets on their way out.
+ *
+ * A packet without payload (control) is never lost and never allocated: it is a bit in its connection until
+ * there is a free slot, and each slot has memory for one. A packet with payload is allocated, sent at once or
+ * not at all, and its memory is freed when the device has taken it. When there is no room, connections wait
+ * in line: `waiting`.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "vsock/private.h"
+
+/* Bytes of payload packets in flight, for all connections: two round trips of a fast host. */
+#define MEMORY_MAX (256u * 1024)
+/* More than this is worth an interrupt, so that it is freed when the device has taken it. */
+#define MEMORY_IDLE (32u * 1024)
+
+int vsock_transmit_initialise(struct vsock *vsock)
+{
+    const struct virtio_os *os = vsock->os;
+    uint16_t size = virtio_queue_size(vsock->transmit_queue);
+
+    vsock->inline_memory =
+        os->alloc_aligned(os->context, TRANSMIT_SLOTS * TRANSMIT_INLINE, 64, &vsock->inline_physical);
+    vsock->reserve = os->alloc_aligned(os->context, TRANSMIT_RESERVE, 64, &vsock->reserve_physical);
+    if (vsock->inline_memory == NULL || vsock->reserve == NULL)
+        return -ENOMEM;
+    for (uint16_t i = 0; i < size && i < TRANSMIT_SLOTS; i++) {
+        vsock->slots[i].next = vsock->free_slot;
+        vsock->free_slot = &vsock->slots[i];
+    }
+    return 0;
+}
+
+static void free_packet(struct vsock *vsock, struct transmit_slot *slot)
+{
+    const struct virtio_os *os = vsock->os;
+
+    if (slot->memory == NULL)
+        return;
+    if (slot->memory == vsock->reserve) {
+        vsock->reserve_used = false;
+    } else {
+        os->free_aligned(os->context, slot->memory, slot->size);
+        vsock->transmit_memory -= slot->size;
+    }
+    slot->memory = NULL;
+}
+
+void vsock_transmit_release(struct vsock *vsock)
+{
+    const struct virtio_os *os = vsock->os;
+
+    for (size_t i = 0; i < TRANSMIT_SLOTS; i++)
+        free_packet(vsock, &vsock->slots[i]);
+    if (vsock->inline_memory != NULL)
+        os->free_aligned(os->context, vsock->inline_memory, TRANSMIT_SLOTS * TRANSMIT_INLINE);
+    if (vsock->reserve != NULL)
+        os->free_aligned(os->context, vsock->reserve, TRANSMIT_RESERVE);
+}
+
+int vsock_transmit_reclaim(struct vsock *vsock)
+{
+    void *token = NULL;
+    uint32_t written = 0;
+    int count = 0;
+    int result = 0;
+
+    while ((result = virtio_queue_take(vsock->transmit_queue, &token, &written)) > 0) {
+        struct transmit_slot *slot = token;
+        free_packet(vsock, slot);
+        slot->next = vsock->free_slot;
+        vsock->free_slot = slot;
+        vsock->starved = false;
+        count++;
+    }
+    return result < 0 ? result : count;
+}
+
+/* Sends a header, and its payload behind it if the slot has memory of its own. */
+static bool post(struct vsock *vsock, struct transmit_slot *slot, uint64_t physical, void *memory,
+                 const struct vsock_header *header)
+{
+    struct virtio_buffer buffer = {.physical = physical, .size = (uint32_t)sizeof(*header) + header->length};
+
+    memcpy(memory, header, sizeof(*header));
+    if (virtio_queue_add(vsock->transmit_queue, &buffer, 1, NULL, 0, slot) != 0)
+        return false;
+    vsock->free_slot = slot->next;
+    vsock->statistics.packets_sent++;
+    vsock->statistics.bytes_sent += header->length;
+    return true;
+}
+
+static bool post_control(struct vsock *vsock, const struct vsock_header *header)
+{
+    struct transmit_slot *slot = vsock->free_slot;
+
+    if (slot == NULL)
+        return false;
+    size_t offset = (size_t)(slot - vsock->slots) * TRANSMIT_INLINE;
+    return post(vsock, slot, vsock->inline_physical + offset, vsock->inline_memory + offset, header);
+}
+
+/* Section 5.10.6.3: every packet of a connection tells the state of our buffer. */
+static struct vsock_header make_header(const struct vsock_connection *connection,
+                                       enum vsock_operation operation)
+{
+    return (struct vsock_header){
+        .source_cid = connection->vsock->guest_cid,
+        .destination_cid = connection->peer_cid,
+        .source_port = connection->local_port,
+        .destination_port = connection->peer_port,
+        .type = VSOCK_TYPE_STREAM,
+        .operation = (uint16_t)operation,
+        .flags = operation == VSOCK_OP_SHUTDOWN ? connection->local_shutdown : 0,
+        .buffer_size = (uint32_t)connection->vsock->config.receive_buffer_size,
+        .forward_count = connection->forwarded,
+    };
+}
+
+void vsock_transmit_control(struct vsock_connection *connection, enum vsock_operation operation)
+{
+    connection->control |= 1u << operation;
+    if (list_empty(&connection->sending))
+        list_append(&connection->vsock->sending, &connection->sending);
+}
+
+void vsock_transmit_reset(struct vsock *vsock, const struct vsock_reset *reset)
+{
+    size_t last = (vsock->reset_first + vsock->reset_count) % VSOCK_RESETS_MAX;
+
+    vsock->resets[last] = *reset; /* the receiving side stops before this overflows */
+    vsock->reset_count++;
+}
+
+static bool flush_resets(struct vsock *vsock)
+{
+    while (vsock->reset_count > 0) {
+        const struct vsock_reset *reset = &vsock->resets[vsock->reset_first];
+        struct vsock_header header = {
+            .source_cid = vsock->guest_cid,
+            .destination_cid = reset->peer_cid,
+            .source_port = reset->local_port,
+            .destination_port = reset->peer_port,
+            .type = reset->type,
+            .operation = VSOCK_OP_RST,
+        };
+        if (!post_control(vsock, &header))
+            return false;
+        vsock->reset_first = (vsock->reset_first + 1) % VSOCK_RESETS_MAX;
+        vsock->reset_count--;
+    }
+    return true;
+}
+
+/* One connection's packets, in an order that makes sense to the peer. */
+static bool flush_connection(struct vsock_connection *connection)
+{
+    static const enum vsock_operation order[] = {
+        VSOCK_OP_RST,           VSOCK_OP_REQUEST,        VSOCK_OP_RESPONSE,
+        VSOCK_OP_CREDIT_UPDATE, VSOCK_OP_CREDIT_REQUEST, VSOCK_OP_SHUTDOWN,
+    };
+
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        if ((connection->control & 1u << order[i]) == 0)
+            continue;
+        struct vsock_header header = make_header(connection, order[i]);
+        if (!post_control(connection->vsock, &header))
+            return false;
+        connection->forwarded_told = connection->forwarded;
+        connection->control &= ~(1u << order[i]);
+    }
+    return true;
+}
+
+void vsock_transmit_flush(struct vsock *vsock)
+{
+    if (!flush_resets(vsock))
+        return;
+    while (!list_empty(&vsock->sending)) {
+        struct vsock_connection *connection =
+            LIST_MEMBER(vsock->sending.next, struct vsock_connection, sending);
+        if (!flush_connection(connection))
+            return;
+        list_remove(&connection->sending);
+        vsock_connection_settle(connection);
+    }
+}
+
+bool vsock_transmit_has_room(const struct vsock *vsock)
+{
+    return vsock->free_slot != NULL && vsock->transmit_memory < MEMORY_MAX && !vsock->starved &&
+           !virtio_queue_broken(vsock->transmit_queue);
+}
+
+size_t vsock_transmit_data(struct vsock_connection *connection, const uint8_t *data, size_t size)
+{
+    struct vsock *vsock = connection->vsock;
+    const struct virtio_os *os = vsock->os;
+    struct transmit_slot *slot = vsock->free_slot;
+    struct vsock_header header = make_header(connection, VSOCK_OP_RW);
+    uint64_t physical = 0;
+
+    if (!vsock_transmit_has_room(vsock))
+        return 0;
+    if (size > TRANSMIT_SIZE - sizeof(header))
+        size = TRANSMIT_SIZE - sizeof(header);
+    uint8_t *memory = os->alloc_aligned(os->context, sizeof(header) + size, 64, &physical);
+    bool reserve = memory == NULL;
+    if (reserve) {
+        if (vsock->reserve_used) {
+            vsock->starved = true; /* the reserve comes back */
+            return 0;
+        }
+        memory = vsock->reserve;
+        physical = vsock->reserve_physical;
+        if (size > TRANSMIT_RESERVE - sizeof(header))
+            size = TRANSMIT_RESERVE - sizeof(header);
+    }
+
+    header.length = (uint32_t)size;
+    memcpy(memory + sizeof(header), data, size);
+    if (!post(vsock, slot, physical, memory, &header)) {
+        if (!reserve)
+            os->free_aligned(os->context, memory, sizeof(header) + size);
+        return 0;
+    }
+    slot->memory = memory;
+    slot->size = sizeof(header) + size;
+    if (reserve)
+        vsock->reserve_used = true;
+    else
+        vsock->transmit_memory += slot->size;
+    connection->forwarded_told = connection->forwarded;
+    connection->sent += (uint32_t)size;
+    return size;
+}
+
+bool vsock_transmit_finish(struct vsock *vsock)
+{
+    struct virtio_queue *queue = vsock->transmit_queue;
+    bool waits = !list_empty(&vsock->waiting) || !list_empty(&vsock->sending) || vsock->reset_count > 0;
+    uint16_t in_flight = virtio_queue_chains_in_flight(queue);
+
+    virtio_queue_kick(queue);
+    if (!list_empty(&vsock->waiting) && vsock_transmit_has_room(vsock))
+        return false;
+    if (in_flight == 0 || (!waits && vsock->transmit_memory <= MEMORY_IDLE)) {
+        virtio_queue_disable_interrupt(queue);
+        return true;
+    }
+    /* One interrupt for half of what is on its way, not one for each packet. */
+    return virtio_queue_enable_interrupt(queue, (uint16_t)((in_flight + 1) / 2));
+}
