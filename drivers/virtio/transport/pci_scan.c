@@ -88,7 +88,7 @@ int virtio_pci_scan(const struct virtio_os *os, int (*found)(void *context, stru
     add_bus(&scan, 0);
     for (size_t i = 0; i < scan.bus_count; i++) {
         for (unsigned slot = 0; slot < 32; slot++) {
-            uint16_t address = (uint16_t)(scan.buses[i] << 8 | slot << 3);
+            uint16_t address = (uint16_t)((unsigned)scan.buses[i] << 8 | slot << 3);
             if ((pci_read(os, address, PCI_VENDOR_ID, 2) & 0xffff) == 0xffff)
                 continue;
             uint8_t header = (uint8_t)pci_read(os, address, PCI_HEADER_TYPE, 1);
