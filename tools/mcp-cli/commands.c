@@ -325,11 +325,23 @@ const struct command commands[] = {
     {"ping", "", "whether the server answers, and how fast", "--json", command_ping},
     {NULL, NULL, NULL, NULL, NULL}};
 
-enum status command_run(struct session *session, int count, char **argv, struct error *error)
+const struct command *command_find(const char *name)
 {
     for (const struct command *command = commands; command->name; command++) {
-        if (strcmp(command->name, argv[0]) == 0)
-            return command->run(session, count - 1, argv + 1, error);
+        if (strcmp(command->name, name) == 0)
+            return command;
     }
-    return error_set(error, STATUS_USAGE, "there is no command '%s'", argv[0]);
+    return NULL;
+}
+
+enum status command_run(struct session *session, int count, char **argv, struct error *error)
+{
+    const struct command *command = command_find(argv[0]);
+    if (!command)
+        return error_set(error, STATUS_USAGE, "there is no command '%s'", argv[0]);
+    if (count == 2 && strcmp(argv[1], "--help") == 0) {
+        fprintf(session->output.file, "%s %s\n  %s\n", command->name, command->arguments, command->summary);
+        return STATUS_OK;
+    }
+    return command->run(session, count - 1, argv + 1, error);
 }

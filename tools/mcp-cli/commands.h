@@ -22,6 +22,9 @@ struct command {
 
 extern const struct command commands[];
 
+/* NULL when there is none. */
+const struct command *command_find(const char *name);
+
 /* Options that every command takes after its name, too: where the connection goes is settled by then. */
 void commands_common_options(struct session *session, struct option options[2]);
 

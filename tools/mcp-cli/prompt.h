@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Commands line by line: from a terminal with libedit's editing, history and completion, else from standard
- * input.
+ * Commands line by line: from a terminal with history and completion, else from standard input as it comes.
  */
 #ifndef MCP_CLI_PROMPT_H
 #define MCP_CLI_PROMPT_H
@@ -9,7 +8,9 @@
 #include "error.h"
 #include "session.h"
 
-/* Returns the status of the first command that failed; on a terminal STATUS_OK once it has begun. */
+/* Runs lines until the end, or `quit`. On a terminal an error is shown and the next line read, and the status
+ * is STATUS_OK once a connection was there. Else the status is that of the first command that failed; all
+ * lines are run, unless the connection fails. */
 enum status prompt_run(struct session *session, struct error *error);
 
 #endif
