@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "bridge.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* A signal, a listener and so on are members of a bridge; their watches lead back to it. */
+#define BRIDGE_OF(watch, member) ((struct bridge *)(void *)((char *)(watch)-offsetof(struct bridge, member)))
+
+static void vm_started(void *context)
+{
+    struct bridge *bridge = context;
+
+    device_started(&bridge->device);
+}
+
+static void vm_stopped(void *context)
+{
+    struct bridge *bridge = context;
+
+    device_stopped(&bridge->device);
+}
+
+static void vm_gone(void *context)
+{
+    struct bridge *bridge = context;
+
+    /* Who only looked whether the socket is served (another bridge at its start) was no VM. */
+    if (!bridge->vm.spoke)
+        return;
+    log_info("the VM has disconnected");
+    if (bridge->options->once)
+        bridge->ended = true;
+}
+
+static void on_vm_connects(struct watch *watch, uint32_t events)
+{
+    struct bridge *bridge = BRIDGE_OF(watch, vhost_watch);
+    int fd;
+
+    (void)events;
+    while ((fd = sockets_accept(watch->fd)) >= 0) {
+        int result;
+
+        /* The end of the previous VM may wait in the same batch of events. */
+        if (bridge->vm.watch.fd >= 0 && vhost_user_hung_up(&bridge->vm))
+            vhost_user_detach(&bridge->vm);
+        if (bridge->vm.watch.fd >= 0) {
+            log_warning("another VM is refused: start a bridge of its own for it, with --vhost and --socket");
+            (void)close(fd);
+            continue;
+        }
+        result = vhost_user_attach(&bridge->vm, fd);
+        if (result != 0)
+            log_error("the VM's connection cannot be watched: %s", strerror(-result));
+    }
+    if (fd != -EAGAIN)
+        log_error("the VM cannot be accepted: %s", strerror(-fd));
+}
+
+static void accept_clients(struct bridge *bridge, int listener)
+{
+    int fd;
+
+    while ((fd = sockets_accept(listener)) >= 0)
+        device_add_client(&bridge->device, fd);
+    if (fd != -EAGAIN)
+        log_error("a client cannot be accepted: %s", strerror(-fd));
+}
+
+static void on_client_connects(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    accept_clients(BRIDGE_OF(watch, client_watch), watch->fd);
+}
+
+static void on_tcp_client_connects(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    accept_clients(BRIDGE_OF(watch, tcp_watch), watch->fd);
+}
+
+static void on_signal(struct watch *watch, uint32_t events)
+{
+    struct bridge *bridge = BRIDGE_OF(watch, signal_watch);
+    struct signalfd_siginfo information;
+
+    (void)events;
+    if (read(watch->fd, &information, sizeof information) != (ssize_t)sizeof information)
+        return;
+    log_info("ends by signal %u", information.ssi_signo);
+    bridge->ended = true;
+}
+
+/* Listeners are edge-triggered: when accepting fails for want of descriptors, the loop does not spin. */
+static int watch_listener(struct bridge *bridge, struct watch *watch)
+{
+    int result = loop_add(&bridge->loop, watch, EPOLLIN | EPOLLET);
+
+    if (result != 0)
+        log_error("a socket cannot be watched: %s", strerror(-result));
+    return result;
+}
+
+int bridge_open(struct bridge *bridge, const struct bridge_options *options)
+{
+    static const struct vhost_user_hooks hooks = {
+        .started = vm_started, .stopped = vm_stopped, .gone = vm_gone};
+    int result;
+
+    bridge->options = options;
+    bridge->busy = bridge->ended = false;
+    bridge->vhost_listener.fd = bridge->client_listener.fd = -1;
+    bridge->vhost_watch = (struct watch){.fd = -1, .ready = on_vm_connects};
+    bridge->client_watch = (struct watch){.fd = -1, .ready = on_client_connects};
+    bridge->tcp_watch = (struct watch){.fd = -1, .ready = on_tcp_client_connects};
+    bridge->signal_watch = (struct watch){.fd = -1, .ready = on_signal};
+    vhost_user_initialise(&bridge->vm, &bridge->loop, options->guest_cid, &hooks, bridge);
+    device_initialise(&bridge->device, &bridge->loop, &bridge->vm, options->direct_port,
+                      options->socket_path);
+
+    result = loop_create(&bridge->loop);
+    if (result != 0) {
+        log_error("epoll is not available: %s", strerror(-result));
+        return result;
+    }
+    result = sockets_listen_unix(&bridge->client_listener, options->socket_path);
+    if (result == 0)
+        result = sockets_listen_unix(&bridge->vhost_listener, options->vhost_path);
+    if (result == 0 && options->tcp_address != NULL) {
+        result = sockets_listen_tcp(options->tcp_address);
+        bridge->tcp_watch.fd = result;
+    }
+    if (result >= 0) {
+        bridge->client_watch.fd = bridge->client_listener.fd;
+        bridge->vhost_watch.fd = bridge->vhost_listener.fd;
+        result = watch_listener(bridge, &bridge->client_watch);
+    }
+    if (result == 0)
+        result = watch_listener(bridge, &bridge->vhost_watch);
+    if (result == 0 && bridge->tcp_watch.fd >= 0)
+        result = watch_listener(bridge, &bridge->tcp_watch);
+    if (result != 0)
+        bridge_close(bridge);
+    return result;
+}
+
+int bridge_end_on_signal(struct bridge *bridge, int signal_fd)
+{
+    bridge->signal_watch.fd = signal_fd;
+    return loop_add(&bridge->loop, &bridge->signal_watch, EPOLLIN);
+}
+
+int bridge_step(struct bridge *bridge, int timeout)
+{
+    int result = loop_run_once(&bridge->loop, bridge->busy ? 0 : timeout);
+
+    if (result == 0)
+        bridge->busy = device_run(&bridge->device);
+    return result;
+}
+
+void bridge_close(struct bridge *bridge)
+{
+    vhost_user_detach(&bridge->vm);
+    device_destroy(&bridge->device);
+    loop_close(&bridge->loop, &bridge->tcp_watch);
+    loop_close(&bridge->loop, &bridge->signal_watch);
+    sockets_close_unix(&bridge->vhost_listener);
+    sockets_close_unix(&bridge->client_listener);
+    loop_destroy(&bridge->loop);
+}

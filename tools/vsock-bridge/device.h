@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The vsock device (virtio 1.2, section 5.10): packets between the two rings and the connections, and the
+ * table of those.
+ */
+#ifndef VSOCK_BRIDGE_DEVICE_H
+#define VSOCK_BRIDGE_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "connection.h"
+#include "loop.h"
+#include "vhost_user.h"
+
+#define CONNECTIONS_MAX 256
+#define BUCKETS         256 /* a power of two */
+#define RESETS_MAX      128
+
+TAILQ_HEAD(turns, connection);
+
+/* RST for a packet that belongs to no connection. */
+struct stray_reset {
+    uint32_t guest_port, host_port;
+    uint16_t type;
+};
+
+struct device {
+    struct loop *loop;
+    struct vhost_user *vm;
+    uint32_t direct_port;    /* of the guest, for clients without a handshake */
+    const char *socket_path; /* guest connections to host port P go to the Unix socket "<socket_path>_P" */
+
+    struct connection connections[CONNECTIONS_MAX];
+    struct connection *buckets[BUCKETS];
+    struct turns turns; /* connections that may have something for the guest, in the order of their turns */
+    uint64_t next_ordinal;
+    uint32_t last_host_port; /* the one given last */
+
+    /* A bounded queue. While it is full, nothing is taken from the guest. */
+    struct stray_reset resets[RESETS_MAX];
+    unsigned reset_first, reset_count;
+
+    unsigned complaints; /* about this VM */
+    struct chain chain;  /* the one being worked on */
+};
+
+void device_initialise(struct device *device, struct loop *loop, struct vhost_user *vm, uint32_t direct_port,
+                       const char *socket_path);
+
+/* Closes all connections at once. */
+void device_destroy(struct device *device);
+
+/* The hooks of vhost_user. */
+void device_started(struct device *device);
+void device_stopped(struct device *device);
+
+/* A client has connected; takes its socket over. Closes it, with a log line, when there are too many. */
+void device_add_client(struct device *device, int socket);
+
+/* Moves packets both ways, a bounded number. Returns whether there is more to do at once. */
+bool device_run(struct device *device);
+
+/* --- for connections --------------------------------------------------------------------------------------
+ */
+
+bool device_ready(const struct device *device);
+
+/* Gives the connection a turn at the guest's receive buffers, after all others. */
+void device_schedule(struct device *device, struct connection *connection);
+
+/* A log line about what the guest did, unless there were too many already. */
+__attribute__((format(printf, 2, 3))) void device_complain(struct device *device, const char *format, ...);
+
+/* --- the table (table.c) ----------------------------------------------------------------------------------
+ */
+
+/* Returns a free connection or NULL. A connection whose client is gone already makes room. */
+struct connection *table_allocate(struct device *device);
+
+/* Frees the connection and all that it holds, at once. */
+void table_free(struct connection *connection);
+
+struct connection *table_find(const struct device *device, uint32_t guest_port, uint32_t host_port);
+
+/* Makes the connection known by its ports, or unknown. */
+void table_insert(struct connection *connection);
+void table_remove(struct connection *connection);
+
+/* A host port that no connection to `guest_port` uses. */
+uint32_t table_free_port(struct device *device, uint32_t guest_port);
+
+/* Queues RST. Does nothing when the queue is full. */
+void device_reset_stray(struct device *device, uint32_t guest_port, uint32_t host_port, uint16_t type);
+
+#endif

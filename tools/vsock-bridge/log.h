@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Log lines on standard error: "vsock-bridge: warning: ...". Texts name what was wrong and what to do next.
+ */
+#ifndef VSOCK_BRIDGE_LOG_H
+#define VSOCK_BRIDGE_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* Lines above this level are left out. Info at the start. */
+void log_set_level(enum log_level level);
+bool log_shows(enum log_level level);
+
+/* Parses "error", "warning", "info" or "debug". Returns 0 or -EINVAL. */
+int log_parse_level(const char *name, enum log_level *level);
+
+__attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
+
+#define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)   log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of connections: a fixed number of slots, found by the ports of both sides.
+ */
+#include "device.h"
+
+#include <unistd.h>
+
+#include "log.h"
+
+/* Host ports of connections that clients begin, as Firecracker chooses them: guests that know that one see
+ * the same numbers. */
+#define HOST_PORT_FIRST UINT32_C(0x40000000)
+#define HOST_PORT_LAST  UINT32_C(0x7fffffff)
+
+static unsigned bucket_of(uint32_t guest_port, uint32_t host_port)
+{
+    return (guest_port ^ host_port) & (BUCKETS - 1U);
+}
+
+/* Nobody but the guest would notice if this connection went. */
+static bool expendable(const struct connection *connection)
+{
+    switch (connection->state) {
+    case CONNECTION_LINGERING:
+        return true;
+    case CONNECTION_REQUESTED:
+        return connection->client_gone;
+    case CONNECTION_WAITING:
+        return connection->client_ended;
+    default:
+        return false;
+    }
+}
+
+struct connection *table_allocate(struct device *device)
+{
+    struct connection *slot = NULL;
+
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        struct connection *candidate = &device->connections[i];
+
+        if (candidate->state == CONNECTION_FREE) {
+            slot = candidate;
+            break;
+        }
+        if (expendable(candidate) && (slot == NULL || candidate->ordinal < slot->ordinal))
+            slot = candidate;
+    }
+    if (slot == NULL)
+        return NULL;
+    if (slot->state != CONNECTION_FREE) {
+        log_info("port %u: makes room for another connection", slot->guest_port);
+        if (slot->state != CONNECTION_WAITING)
+            device_reset_stray(device, slot->guest_port, slot->host_port, VSOCK_TYPE_STREAM);
+        table_free(slot);
+    }
+    *slot = (struct connection){.watch = {.fd = -1}, .device = device, .ordinal = device->next_ordinal++};
+    return slot;
+}
+
+void table_free(struct connection *connection)
+{
+    struct device *device = connection->device;
+
+    table_remove(connection);
+    if (connection->has_turn)
+        TAILQ_REMOVE(&device->turns, connection, turns);
+    connection->has_turn = false;
+    backlog_clear(&connection->backlog);
+    loop_close(device->loop, &connection->watch);
+    connection->owed = 0;
+    connection->state = CONNECTION_FREE;
+}
+
+struct connection *table_find(const struct device *device, uint32_t guest_port, uint32_t host_port)
+{
+    struct connection *connection = device->buckets[bucket_of(guest_port, host_port)];
+
+    while (connection != NULL && (connection->guest_port != guest_port || connection->host_port != host_port))
+        connection = connection->next_in_bucket;
+    return connection;
+}
+
+void table_insert(struct connection *connection)
+{
+    struct connection **bucket =
+        &connection->device->buckets[bucket_of(connection->guest_port, connection->host_port)];
+
+    connection->next_in_bucket = *bucket;
+    *bucket = connection;
+}
+
+void table_remove(struct connection *connection)
+{
+    struct connection **link =
+        &connection->device->buckets[bucket_of(connection->guest_port, connection->host_port)];
+
+    while (*link != NULL && *link != connection)
+        link = &(*link)->next_in_bucket;
+    if (*link != NULL)
+        *link = connection->next_in_bucket;
+}
+
+uint32_t table_free_port(struct device *device, uint32_t guest_port)
+{
+    /* There are more ports than connections: this ends. */
+    do {
+        device->last_host_port =
+            device->last_host_port < HOST_PORT_FIRST || device->last_host_port == HOST_PORT_LAST
+                ? HOST_PORT_FIRST
+                : device->last_host_port + 1;
+    } while (table_find(device, guest_port, device->last_host_port) != NULL);
+    return device->last_host_port;
+}
