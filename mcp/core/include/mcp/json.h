@@ -97,6 +97,8 @@ struct mcp_json_writer {
 
 void mcp_json_writer_initialise(struct mcp_json_writer *writer, const struct mcp_memory *memory,
                                 size_t limit);
+/* A writer into a buffer of the caller, which it never leaves (-EFBIG). */
+void mcp_json_writer_initialise_fixed(struct mcp_json_writer *writer, char *buffer, size_t size);
 void mcp_json_writer_release(struct mcp_json_writer *writer);
 
 void mcp_json_begin_object(struct mcp_json_writer *writer);

@@ -27,7 +27,7 @@ enum mcp_reader_event {
     MCP_READER_MORE,      /* all bytes were consumed, no message is complete yet */
     MCP_READER_MESSAGE,   /* reader->message and reader->message_length hold one, until the next call */
     MCP_READER_TOO_LONG,  /* a message of reader->announced_length bytes (0: a line, length unknown) is being
-                             skipped: answer with an  error and go on feeding */
+                             skipped: answer with an error and go on feeding */
     MCP_READER_NO_MEMORY, /* the buffer could not grow: the message is being skipped: answer with an error and
                              go on feeding */
     MCP_READER_REFUSED,   /* the first byte is neither form: answer with one error line and close */
@@ -51,7 +51,7 @@ struct mcp_reader {
     /* private */
     struct mcp_transport_memory memory;
     uint8_t *buffer;
-    size_t buffer_size, used, scanned;
+    size_t buffer_size, used;
     uint64_t skip;
     uint8_t header[MCP_FRAME_HEADER_SIZE];
     size_t header_used;

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Messages of the client: what kind each is (JSON-RPC 2.0, sections 4 and 6), and who handles it.
+ */
+#include <string.h>
+
+#include "server_private.h"
+
+static const struct feature *const features[] = {&feature_lifecycle, &feature_calls, &feature_tools};
+
+void write_capabilities(const struct mcp_server *server, struct mcp_json_writer *writer)
+{
+    mcp_json_begin_object(writer);
+    for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
+        if (features[i]->write_capabilities != NULL)
+            features[i]->write_capabilities(server, writer);
+    mcp_json_end_object(writer);
+}
+
+static const struct method *method_find(struct mcp_json name, bool notification)
+{
+    for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
+        for (size_t k = 0; k < features[i]->method_count; k++) {
+            const struct method *method = &features[i]->methods[k];
+
+            if (method->notification == notification && mcp_json_equals(name, method->name))
+                return method;
+        }
+    }
+    return NULL;
+}
+
+/* MCP takes strings and integers; null and fractions are not ids (MCP 2025-11-25, "Basic / Messages"). `raw`
+ * is a value as it stands in a valid text. */
+static bool id_is_valid(const char *raw, size_t length)
+{
+    if (raw[0] == '"')
+        return true;
+    if (raw[0] != '-' && (raw[0] < '0' || raw[0] > '9'))
+        return false;
+    return memchr(raw, '.', length) == NULL && memchr(raw, 'e', length) == NULL &&
+           memchr(raw, 'E', length) == NULL;
+}
+
+static void invalid(const struct reply *reply, const char *why)
+{
+    struct text text = {0};
+
+    text_add(&text, "Invalid Request: ");
+    text_add(&text, why);
+    reply_error(reply, MCP_ERROR_INVALID_REQUEST, text.bytes, NULL);
+}
+
+static void dispatch_request(const struct request *request)
+{
+    struct mcp_session *session = request->session;
+    const struct method *method = method_find(request->method, false);
+    const struct tool_entry *tool = NULL;
+    struct text text = {0};
+
+    session->server->statistics.requests++;
+    if (call_find(session, request->reply.id, request->reply.id_length) != NULL) {
+        invalid(&request->reply, "a request with this id is not answered yet");
+        return;
+    }
+    if (method == NULL && session->server->config.methods_are_tools)
+        tool = tool_find(session->server, request->method);
+    if (method == NULL && tool == NULL) {
+        text_add(&text, "Method not found: ");
+        text_add_quoted(&text, request->method);
+        reply_error(&request->reply, MCP_ERROR_METHOD_NOT_FOUND, text.bytes, NULL);
+    } else if (mcp_json_type(request->params) != MCP_JSON_NONE &&
+               mcp_json_type(request->params) != MCP_JSON_OBJECT) {
+        reply_error(&request->reply, MCP_ERROR_INVALID_PARAMS, "Invalid params: params must be an object",
+                    NULL);
+    } else if (tool != NULL) {
+        call_start(request, tool, request->params, true);
+    } else if (session->version == NULL && !method->before_initialise) {
+        /* No code of its own exists for this: LSP's -32002 means "resource not found" in MCP. */
+        invalid(&request->reply, "the session is not initialised, send initialize first");
+    } else {
+        method->handle(request);
+    }
+}
+
+static void dispatch_notification(const struct request *request)
+{
+    const struct method *method = method_find(request->method, true);
+
+    request->session->server->statistics.notifications++;
+    if (method != NULL && (request->session->version != NULL || method->before_initialise))
+        method->handle(request);
+    reply_nothing(&request->reply);
+}
+
+/* The original's form leaves "jsonrpc" out: {"id":1,"method":"infer","params":{...}}. */
+static bool version_may_lack(const struct request *request, struct mcp_json jsonrpc)
+{
+    const struct mcp_server *server = request->session->server;
+
+    return mcp_json_type(jsonrpc) == MCP_JSON_NONE && server->config.methods_are_tools &&
+           tool_find(server, request->method) != NULL;
+}
+
+static void dispatch_one(struct mcp_session *session, struct mcp_json message, struct batch *batch)
+{
+    struct request request = {.session = session,
+                              .reply = {.session = session, .batch = batch, .id = "null", .id_length = 4}};
+    struct mcp_json id, jsonrpc;
+    const char *raw_id;
+    size_t raw_length;
+    bool valid_id;
+
+    if (batch != NULL)
+        batch_add_request(batch);
+    if (mcp_json_type(message) != MCP_JSON_OBJECT) {
+        invalid(&request.reply, "a message must be an object");
+        return;
+    }
+    id = mcp_json_member(message, "id");
+    jsonrpc = mcp_json_member(message, "jsonrpc");
+    request.method = mcp_json_member(message, "method");
+    request.params = mcp_json_member(message, "params");
+    if (mcp_json_type(request.method) == MCP_JSON_NONE &&
+        (mcp_json_type(mcp_json_member(message, "result")) != MCP_JSON_NONE ||
+         mcp_json_type(mcp_json_member(message, "error")) != MCP_JSON_NONE)) {
+        reply_nothing(&request.reply); /* a response: never answered, or two peers would never end */
+        return;
+    }
+    raw_id = mcp_json_raw(id, &raw_length);
+    valid_id = raw_id != NULL && id_is_valid(raw_id, raw_length);
+    if (valid_id) {
+        request.reply.id = raw_id;
+        request.reply.id_length = raw_length;
+    }
+    if (raw_id != NULL && !valid_id)
+        invalid(&request.reply, "id must be a string or an integer");
+    else if (mcp_json_type(request.method) != MCP_JSON_STRING)
+        invalid(&request.reply, "method must be a string");
+    else if (!mcp_json_equals(jsonrpc, "2.0") && !version_may_lack(&request, jsonrpc))
+        invalid(&request.reply, "jsonrpc must be \"2.0\"");
+    else if (raw_id == NULL)
+        dispatch_notification(&request);
+    else
+        dispatch_request(&request);
+}
+
+static void dispatch_batch(struct mcp_session *session, struct mcp_json messages)
+{
+    struct reply reply = {.session = session, .id = "null", .id_length = 4};
+    struct batch *batch;
+
+    if (session->version == NULL || !session->version->batches) {
+        invalid(&reply, "only protocol version 2025-03-26, once initialised, has batches");
+        return;
+    }
+    if (mcp_json_count(messages) == 0) {
+        invalid(&reply, "a batch must not be empty");
+        return;
+    }
+    batch = batch_begin(session); /* NULL: no memory; the answers go out one by one */
+    for (struct mcp_json message = mcp_json_first(messages);
+         mcp_json_type(message) != MCP_JSON_NONE && !session->closed; message = mcp_json_next(message))
+        dispatch_one(session, message, batch);
+    if (batch != NULL)
+        batch_end_request(batch);
+}
+
+void dispatch_message(struct mcp_session *session, struct mcp_json message)
+{
+    if (mcp_json_type(message) == MCP_JSON_ARRAY)
+        dispatch_batch(session, message);
+    else
+        dispatch_one(session, message, NULL);
+}
+
+/* A key or a scalar value, as it stands in the text. */
+struct span {
+    const char *text;
+    size_t length;
+};
+
+static bool span_is(struct span span, const char *text)
+{
+    return span.length == strlen(text) && memcmp(span.text, text, span.length) == 0;
+}
+
+/* The string, number or literal that begins at `at` in a valid text. */
+static struct span scalar_at(const char *text, size_t length, size_t at)
+{
+    size_t end = at;
+
+    if (text[at] == '"') {
+        for (end++; text[end] != '"'; end++)
+            if (text[end] == '\\')
+                end++;
+        end++;
+    } else {
+        while (end < length && strchr(",:]} \t\r\n", text[end]) == NULL)
+            end++;
+    }
+    return (struct span){.text = text + at, .length = end - at};
+}
+
+void dispatch_without_memory(struct mcp_session *session, const char *message, size_t length)
+{
+    struct reply reply = {.session = session, .id = "null", .id_length = 4};
+    struct span key = {0}, id = {0};
+    bool is_batch = message[strspn(message, " \t\r\n")] == '[';
+    bool is_request = is_batch;
+    bool behind_colon = false;
+    size_t depth = 0;
+
+    for (size_t at = 0; at < length;) {
+        char c = message[at];
+
+        if (c == '{' || c == '[') {
+            depth++;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        } else if (c == ':' || c == ',') {
+            behind_colon = c == ':';
+        } else if (strchr(" \t\r\n", c) == NULL) {
+            struct span scalar = scalar_at(message, length, at);
+
+            if (depth == 1 && !behind_colon) {
+                key = scalar;
+                is_request = is_request || span_is(key, "\"method\"");
+            } else if (depth == 1 && id.text == NULL && span_is(key, "\"id\"")) {
+                id = scalar;
+            }
+            at += scalar.length - 1;
+        }
+        at++;
+    }
+    if (!is_request || (id.text == NULL && !is_batch))
+        return; /* a response or a notification */
+    if (!is_batch && id_is_valid(id.text, id.length)) {
+        reply.id = id.text;
+        reply.id_length = id.length;
+    }
+    reply_overloaded(&reply, "Overloaded: out of memory for this message");
+}

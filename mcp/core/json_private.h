@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Private to mcp_core: what its files share about JSON beyond the public header.
+ */
+#ifndef MCP_JSON_PRIVATE_H
+#define MCP_JSON_PRIVATE_H
+
+#include "mcp/json.h"
+
+/* A document of its own, with its own copy of the text, that holds what `value` holds; linear in the size of
+ * `value`. Returns 0, -EINVAL (NONE), -ENOMEM. */
+int json_clone(const struct mcp_memory *memory, struct mcp_json value, struct mcp_json_document **document);
+
+/* Whether two strings, each as it stands in a JSON text between its quotes, mean the same. */
+bool json_raw_strings_equal(const char *a, size_t a_length, const char *b, size_t b_length);
+
+/* Decodes the first characters of a string, as many as fit in size bytes; no NUL. Returns how many bytes. */
+size_t json_string_start(struct mcp_json value, char *buffer, size_t size);
+
+/* Appends text that one of our own writers made: valid JSON, without white space between its tokens. */
+void json_write_trusted(struct mcp_json_writer *writer, const char *text, size_t length);
+
+/* The number that a JSON text means; text[0..length) is a valid JSON number. Return 0, or -EINVAL when it
+ * does not fit. */
+int json_number_to_int(const char *text, size_t length, int64_t *out);
+int json_number_to_double(const char *text, size_t length, double *out);
+
+/* Text of a finite number, as mcp_json_double writes it. Returns its length. */
+#define JSON_DOUBLE_MAX 32
+size_t json_double_to_text(double value, char text[JSON_DOUBLE_MAX]);
+size_t json_uint_to_text(uint64_t value, char text[JSON_DOUBLE_MAX]);
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The writer: what it finishes is valid JSON on one line, whatever it was given.
+ */
+#include "mcp/json.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "json_private.h"
+#include "json_scan.h"
+
+/* What is open on a level, and what may come next there. */
+enum {
+    IN_ARRAY = 1,
+    IN_OBJECT = 2, /* a key, or the end */
+    AT_VALUE = 3,  /* in an object, behind a key */
+    HAS_ELEMENTS = 4
+};
+#define KIND(level) ((level)&3)
+
+#define FIRST_SIZE 256u
+
+void mcp_json_writer_initialise(struct mcp_json_writer *writer, const struct mcp_memory *memory, size_t limit)
+{
+    *writer = (struct mcp_json_writer){.memory = *memory, .limit = limit};
+}
+
+void mcp_json_writer_initialise_fixed(struct mcp_json_writer *writer, char *buffer, size_t size)
+{
+    *writer = (struct mcp_json_writer){.text = buffer, .size = size, .limit = size};
+}
+
+void mcp_json_writer_release(struct mcp_json_writer *writer)
+{
+    if (writer->memory.release != NULL && writer->text != NULL)
+        writer->memory.release(writer->memory.context, writer->text, writer->size);
+    *writer = (struct mcp_json_writer){.error = -EINVAL};
+}
+
+static void fail(struct mcp_json_writer *writer, int error)
+{
+    if (writer->error == 0)
+        writer->error = error;
+}
+
+static bool grow(struct mcp_json_writer *writer, size_t needed)
+{
+    size_t size = writer->size < FIRST_SIZE / 2 ? FIRST_SIZE : writer->size * 2;
+    char *grown;
+
+    if (size < needed)
+        size = needed;
+    if (size > writer->limit)
+        size = writer->limit;
+    grown = writer->memory.allocate(writer->memory.context, size);
+    if (grown == NULL && size > needed) {
+        size = needed;
+        grown = writer->memory.allocate(writer->memory.context, size);
+    }
+    if (grown == NULL)
+        return false;
+    if (writer->text != NULL) {
+        memcpy(grown, writer->text, writer->length);
+        writer->memory.release(writer->memory.context, writer->text, writer->size);
+    }
+    writer->text = grown;
+    writer->size = size;
+    return true;
+}
+
+static void append(struct mcp_json_writer *writer, const char *text, size_t length)
+{
+    if (writer->error != 0)
+        return;
+    if (length > writer->limit - writer->length) {
+        fail(writer, -EFBIG);
+        return;
+    }
+    if (length > writer->size - writer->length && !grow(writer, writer->length + length)) {
+        fail(writer, -ENOMEM);
+        return;
+    }
+    if (length > 0)
+        memcpy(writer->text + writer->length, text, length);
+    writer->length += length;
+}
+
+/* Before a value: the comma, or an error where no value may stand. Afterwards the level has an element. */
+static bool before_value(struct mcp_json_writer *writer)
+{
+    uint8_t *level;
+
+    if (writer->error != 0)
+        return false;
+    if (writer->depth == 0) {
+        if (writer->length > 0) /* a second value */
+            fail(writer, -EINVAL);
+        return writer->error == 0;
+    }
+    level = &writer->stack[writer->depth - 1];
+    if (KIND(*level) == IN_OBJECT) {
+        fail(writer, -EINVAL);
+        return false;
+    }
+    if (KIND(*level) == AT_VALUE)
+        *level = IN_OBJECT | HAS_ELEMENTS;
+    else if ((*level & HAS_ELEMENTS) != 0)
+        append(writer, ",", 1);
+    else
+        *level |= HAS_ELEMENTS;
+    return writer->error == 0;
+}
+
+static void begin(struct mcp_json_writer *writer, uint8_t kind)
+{
+    if (!before_value(writer))
+        return;
+    if (writer->depth == MCP_JSON_DEPTH_MAX) {
+        fail(writer, -EINVAL);
+        return;
+    }
+    append(writer, kind == IN_OBJECT ? "{" : "[", 1);
+    writer->stack[writer->depth++] = kind;
+}
+
+static void end(struct mcp_json_writer *writer, uint8_t kind)
+{
+    if (writer->error != 0)
+        return;
+    if (writer->depth == 0 || KIND(writer->stack[writer->depth - 1]) != kind) {
+        fail(writer, -EINVAL);
+        return;
+    }
+    append(writer, kind == IN_OBJECT ? "}" : "]", 1);
+    writer->depth--;
+}
+
+void mcp_json_begin_object(struct mcp_json_writer *writer)
+{
+    begin(writer, IN_OBJECT);
+}
+
+void mcp_json_end_object(struct mcp_json_writer *writer)
+{
+    end(writer, IN_OBJECT);
+}
+
+void mcp_json_begin_array(struct mcp_json_writer *writer)
+{
+    begin(writer, IN_ARRAY);
+}
+
+void mcp_json_end_array(struct mcp_json_writer *writer)
+{
+    end(writer, IN_ARRAY);
+}
+
+/* An escape for a byte that may not stand as it is: a quote, a backslash, a control character. */
+static void append_escaped(struct mcp_json_writer *writer, unsigned char byte)
+{
+    static const char digits[] = "0123456789abcdef";
+    static const char named[] = "\"\\\b\f\n\r\t";
+    static const char names[] = "\"\\bfnrt";
+    const char *found = memchr(named, byte, sizeof(named) - 1);
+    char escape[6] = {'\\', 'u', '0', '0', digits[byte >> 4], digits[byte & 15]};
+
+    if (found != NULL) {
+        escape[1] = names[found - named];
+        append(writer, escape, 2);
+    } else {
+        append(writer, escape, 6);
+    }
+}
+
+static void append_string(struct mcp_json_writer *writer, const char *text, size_t length)
+{
+    size_t run = 0; /* where the bytes begin that are not appended yet */
+    size_t at = 0;
+
+    append(writer, "\"", 1);
+    while (at < length) {
+        unsigned char byte = (unsigned char)text[at];
+        size_t sequence = byte < 0x80 ? 1 : json_utf8_length(text + at, length - at);
+
+        if (sequence > 0 && byte >= 0x20 && byte != '"' && byte != '\\') {
+            at += sequence;
+            continue;
+        }
+        append(writer, text + run, at - run);
+        if (sequence == 0)
+            append(writer, "\xEF\xBF\xBD", 3); /* U+FFFD */
+        else
+            append_escaped(writer, byte);
+        run = ++at;
+    }
+    append(writer, text + run, at - run);
+    append(writer, "\"", 1);
+}
+
+void mcp_json_key_write(struct mcp_json_writer *writer, const char *name)
+{
+    uint8_t *level;
+
+    if (writer->error != 0)
+        return;
+    if (writer->depth == 0 || KIND(writer->stack[writer->depth - 1]) != IN_OBJECT) {
+        fail(writer, -EINVAL);
+        return;
+    }
+    level = &writer->stack[writer->depth - 1];
+    if ((*level & HAS_ELEMENTS) != 0)
+        append(writer, ",", 1);
+    append_string(writer, name, strlen(name));
+    append(writer, ":", 1);
+    *level = AT_VALUE;
+}
+
+void mcp_json_string_n(struct mcp_json_writer *writer, const char *text, size_t length)
+{
+    if (before_value(writer))
+        append_string(writer, text, length);
+}
+
+void mcp_json_string(struct mcp_json_writer *writer, const char *text)
+{
+    mcp_json_string_n(writer, text, strlen(text));
+}
+
+static void append_value(struct mcp_json_writer *writer, const char *text, size_t length)
+{
+    if (before_value(writer))
+        append(writer, text, length);
+}
+
+void mcp_json_int(struct mcp_json_writer *writer, int64_t value)
+{
+    char text[JSON_DOUBLE_MAX + 1] = "-";
+    size_t sign = value < 0 ? 1 : 0;
+    uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+
+    append_value(writer, text, sign + json_uint_to_text(magnitude, text + sign));
+}
+
+void mcp_json_uint(struct mcp_json_writer *writer, uint64_t value)
+{
+    char text[JSON_DOUBLE_MAX];
+
+    append_value(writer, text, json_uint_to_text(value, text));
+}
+
+void mcp_json_double(struct mcp_json_writer *writer, double value)
+{
+    char text[JSON_DOUBLE_MAX];
+
+    if (value - value != 0) { /* NaN and the infinities */
+        mcp_json_null(writer);
+        return;
+    }
+    append_value(writer, text, json_double_to_text(value, text));
+}
+
+void mcp_json_bool(struct mcp_json_writer *writer, bool value)
+{
+    append_value(writer, value ? "true" : "false", value ? 4 : 5);
+}
+
+void mcp_json_null(struct mcp_json_writer *writer)
+{
+    append_value(writer, "null", 4);
+}
+
+/* Valid JSON without the white space between its tokens: newline-delimited messages must be one line. */
+static void append_compact(struct mcp_json_writer *writer, const char *text, size_t length)
+{
+    bool in_string = false;
+    size_t run = 0;
+
+    for (size_t at = 0; at < length; at++) {
+        char c = text[at];
+
+        if (c == '"') {
+            in_string = !in_string;
+        } else if (c == '\\') {
+            at++; /* only strings have one; what it escapes is not their end */
+        } else if (!in_string && (c == ' ' || c == '\t' || c == '\n' || c == '\r')) {
+            append(writer, text + run, at - run);
+            run = at + 1;
+        }
+    }
+    append(writer, text + run, length - run);
+}
+
+void mcp_json_value(struct mcp_json_writer *writer, struct mcp_json value)
+{
+    size_t length;
+    const char *text = mcp_json_raw(value, &length);
+
+    if (text == NULL)
+        mcp_json_null(writer);
+    else if (before_value(writer))
+        append_compact(writer, text, length);
+}
+
+void mcp_json_raw_value(struct mcp_json_writer *writer, const char *text, size_t length)
+{
+    struct mcp_json_error error;
+    size_t tokens;
+
+    if (json_scan(text, length, &tokens, &error) != 0)
+        fail(writer, -EINVAL);
+    else if (before_value(writer))
+        append_compact(writer, text, length);
+}
+
+void json_write_trusted(struct mcp_json_writer *writer, const char *text, size_t length)
+{
+    append_value(writer, text, length);
+}
+
+void mcp_json_member_string(struct mcp_json_writer *writer, const char *name, const char *text)
+{
+    mcp_json_key_write(writer, name);
+    mcp_json_string(writer, text);
+}
+
+void mcp_json_member_int(struct mcp_json_writer *writer, const char *name, int64_t value)
+{
+    mcp_json_key_write(writer, name);
+    mcp_json_int(writer, value);
+}
+
+void mcp_json_member_uint(struct mcp_json_writer *writer, const char *name, uint64_t value)
+{
+    mcp_json_key_write(writer, name);
+    mcp_json_uint(writer, value);
+}
+
+void mcp_json_member_double(struct mcp_json_writer *writer, const char *name, double value)
+{
+    mcp_json_key_write(writer, name);
+    mcp_json_double(writer, value);
+}
+
+void mcp_json_member_bool(struct mcp_json_writer *writer, const char *name, bool value)
+{
+    mcp_json_key_write(writer, name);
+    mcp_json_bool(writer, value);
+}
+
+int mcp_json_finish(struct mcp_json_writer *writer, const char **text, size_t *length)
+{
+    if (writer->depth != 0 || writer->length == 0)
+        fail(writer, -EINVAL);
+    if (writer->error != 0)
+        return writer->error;
+    *text = writer->text;
+    *length = writer->length;
+    return 0;
+}
