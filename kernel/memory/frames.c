@@ -16,10 +16,12 @@
 #define ORDER_COUNT  (ORDER_MAX + 1)
 #define RUN_MINIMUM  256 /* frames: from 1 MiB on, a run of smaller blocks is searched for */
 #define RUN_GRANULES 16  /* a run consists of about so many blocks, at least */
+#define CHUNK_ORDER  9   /* 2 MiB, a large page of the host */
 
 struct zone {
     uint64_t first; /* frame numbers (physical address / 4096) */
     uint64_t end;
+    uint64_t fresh; /* from here on nothing has been touched: on no list, in no bit */
     uint64_t *bits;
     uint64_t offset[ORDER_COUNT]; /* of the first bit of each order */
 };
@@ -37,7 +39,8 @@ static struct {
     size_t zone_count;
     struct free_block lists[ORDER_COUNT]; /* circular, the head is no block */
     uint32_t orders;                      /* bit n: list n is not empty */
-    struct frames_statistics statistics;  /* free and total counted; largest_free made on demand */
+    uint64_t fresh_count;                 /* frames that are free and untouched */
+    struct frames_statistics statistics;  /* free: those on the lists; largest_free made on demand */
 } frames;
 
 static void broken(const char *what)
@@ -202,6 +205,39 @@ static void free_frames(struct zone *zone, uint64_t frame, uint64_t end)
     }
 }
 
+/* --- what is untouched --- */
+
+/* Puts the frames up to `end` on the lists. */
+static void seed(struct zone *zone, uint64_t end)
+{
+    uint64_t start = zone->fresh;
+
+    zone->fresh = end;
+    frames.fresh_count -= end - start;
+    free_frames(zone, start, end);
+}
+
+/* Seeds as much, from the lowest addresses on, as may make a block of `order`. False when nothing is left. */
+static bool seed_some(unsigned order)
+{
+    uint64_t step = UINT64_C(1) << (order < CHUNK_ORDER ? CHUNK_ORDER : order);
+
+    for (size_t i = 0; i < frames.zone_count; i++) {
+        struct zone *zone = &frames.zones[i];
+
+        if (zone->fresh == zone->end)
+            continue;
+        /* To the next boundary, and where that gives no whole block, one block further. */
+        uint64_t end = (zone->fresh / step + 1) * step;
+
+        if (order >= CHUNK_ORDER && zone->fresh % step != 0)
+            end += step;
+        seed(zone, end < zone->end ? end : zone->end);
+        return true;
+    }
+    return false;
+}
+
 /* --- starting --- */
 
 int frames_add(const struct frames_range *usable)
@@ -230,6 +266,7 @@ int frames_add(const struct frames_range *usable)
     metadata = (lay_out_bits(&zone) + 8 * FRAME_SIZE - 1) / (UINT64_C(8) * FRAME_SIZE);
     memset(zone.bits, 0, metadata << FRAME_SHIFT);
     zone.first += metadata;
+    zone.fresh = zone.first;
     lay_out_bits(&zone);
 
     memmove(&frames.zones[place + 1], &frames.zones[place],
@@ -238,7 +275,7 @@ int frames_add(const struct frames_range *usable)
     frames.zone_count++;
     frames.statistics.total += (zone.end - zone.first) << FRAME_SHIFT;
     frames.statistics.metadata += metadata << FRAME_SHIFT;
-    free_frames(&frames.zones[place], zone.first, zone.end);
+    frames.fresh_count += zone.end - zone.first;
     return 0;
 }
 
@@ -269,8 +306,11 @@ static bool take_block(unsigned order, uint64_t *frame)
     struct zone *zone;
     unsigned found;
 
-    if (candidates == 0)
-        return false;
+    while (candidates == 0) {
+        if (!seed_some(order))
+            return false;
+        candidates = frames.orders >> order << order;
+    }
     found = (unsigned)__builtin_ctz(candidates);
     *frame = frames_physical(frames.lists[found].next) >> FRAME_SHIFT;
     zone = zone_of(*frame);
@@ -313,6 +353,8 @@ static bool find_run(size_t count, uint64_t align, uint64_t *frame)
 
     if (granule > ORDER_MAX)
         granule = ORDER_MAX;
+    while (seed_some(ORDER_MAX))
+        ; /* a run shows on the lists only */
     for (size_t i = 0; i < frames.zone_count; i++) {
         struct zone *zone = &frames.zones[i];
         uint64_t step = UINT64_C(1) << granule;
@@ -349,7 +391,7 @@ int frames_alloc(size_t count, size_t align, uint64_t *physical)
 
     if (count == 0 || align < FRAME_SIZE || (align & (align - 1)) != 0)
         return -EINVAL;
-    if (count > frames.statistics.free >> FRAME_SHIFT) {
+    if (count > (frames.statistics.free >> FRAME_SHIFT) + frames.fresh_count) {
         frames.statistics.failures++;
         return -ENOMEM;
     }
@@ -391,7 +433,7 @@ void frames_free(uint64_t physical, size_t count)
         broken("frames: free of memory that is not the allocator's");
         return;
     }
-    if (overlaps_free(zone, frame, frame + count)) {
+    if (frame + count > zone->fresh || overlaps_free(zone, frame, frame + count)) {
         broken("frames: double free");
         return;
     }
@@ -403,6 +445,21 @@ void frames_free(uint64_t physical, size_t count)
 
 void frames_get_statistics(struct frames_statistics *statistics)
 {
+    unsigned largest = frames.orders != 0 ? floor_log2(frames.orders) + 1 : 0;
+
+    /* Of what is untouched, the largest aligned block that would come of it. */
+    for (size_t i = 0; i < frames.zone_count; i++) {
+        const struct zone *zone = &frames.zones[i];
+
+        for (unsigned order = ORDER_COUNT; order > largest; order--) {
+            uint64_t size = UINT64_C(1) << (order - 1);
+            uint64_t start = (zone->fresh + size - 1) & ~(size - 1);
+
+            if (start < zone->end && zone->end - start >= size)
+                largest = order;
+        }
+    }
     *statistics = frames.statistics;
-    statistics->largest_free = frames.orders != 0 ? (uint64_t)FRAME_SIZE << floor_log2(frames.orders) : 0;
+    statistics->free += frames.fresh_count << FRAME_SHIFT;
+    statistics->largest_free = largest != 0 ? (uint64_t)FRAME_SIZE << (largest - 1) : 0;
 }

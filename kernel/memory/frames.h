@@ -4,8 +4,9 @@
  *
  * It reaches memory through a direct map: physical address p lies at virtual p + offset. Free blocks carry
  * their list links in themselves; beside them it keeps a quarter of a byte per frame, carved from the map,
- * one bit for each block of each size, from 4 KiB to 1 GiB. Starting costs the number of ranges, of
- * gigabytes, and clearing those bits; nothing loops over frames.
+ * one bit for each block of each size, from 4 KiB to 1 GiB. Memory that was never handed out is not touched:
+ * it is put on the lists 2 MiB at a time, the lowest addresses first, when the lists run out. So the host
+ * gives only what the guest uses, and starting costs the number of ranges and clearing the bits.
  *
  * Every call takes O(log(memory)) steps, but for an allocation of 1 MiB or more that finds no block of the
  * next power of two: it searches for a run of smaller ones, at most 16 * memory / size steps.

@@ -83,11 +83,12 @@ static uint64_t early_frame(void)
 {
     if (early == NULL)
         return 0;
-    uint64_t frame = (early->base + early->size) & ~(MMU_PAGE_SIZE - 1);
-    if (frame < early->base + MMU_PAGE_SIZE)
+    uint64_t frame = (early->base + MMU_PAGE_SIZE - 1) & ~(MMU_PAGE_SIZE - 1);
+    uint64_t end = early->base + early->size;
+    if (frame >= end || end - frame < MMU_PAGE_SIZE)
         return 0;
-    frame -= MMU_PAGE_SIZE;
-    early->size = frame - early->base;
+    early->base = frame + MMU_PAGE_SIZE;
+    early->size = end - early->base;
     memset(mmu_direct(frame), 0, MMU_PAGE_SIZE);
     return frame;
 }
