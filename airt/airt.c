@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The public calls: find the format, check what all formats have in common.
+ */
+#include "airt/airt.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "message.h"
+#include "model.h"
+#include "utf8.h"
+
+void *model_alloc(struct airt_model *model, uint64_t count, size_t size)
+{
+    void *memory;
+
+    if (count == 0 || count > SIZE_MAX / size)
+        return NULL;
+    memory = model->hooks.alloc(model->hooks.context, (size_t)count * size);
+    if (memory != NULL)
+        model->bytes += count * size;
+    return memory;
+}
+
+void model_free(struct airt_model *model, void *memory, uint64_t count, size_t size)
+{
+    if (memory == NULL)
+        return;
+    model->bytes -= count * size;
+    model->hooks.free(model->hooks.context, memory, (size_t)count * size);
+}
+
+void model_set_name(struct airt_model *model, const char *name, size_t length)
+{
+    length = utf8_cut(name, length, sizeof(model->name) - 1);
+    memcpy(model->name, name, length);
+    model->name[length] = '\0';
+}
+
+int airt_load(const struct airt_hooks *hooks, const struct airt_source *source, struct airt_model **model,
+              struct airt_error *error)
+{
+    struct work work = {.hooks = hooks};
+    struct airt_error ignored;
+    char head[4] = {0};
+    int rc = 0;
+
+    if (error == NULL)
+        error = &ignored;
+    message_start(error, NULL);
+    *model = NULL;
+    if (source->mapped == NULL && source->read == NULL)
+        return message_fail(error, source->name, -EINVAL, "neither mapped nor readable");
+    if (source->size == 0)
+        return message_fail(error, source->name, -EINVAL, "empty file");
+
+    if (source->size >= sizeof(head)) {
+        if (source->mapped != NULL)
+            memcpy(head, source->mapped, sizeof(head));
+        else
+            rc = source->read(source->context, 0, head, sizeof(head));
+    }
+    if (rc != 0)
+        return message_fail(error, source->name, rc, "cannot be read");
+    if (memcmp(head, "GGUF", sizeof(head)) == 0)
+        return message_fail(error, source->name, -EINVAL, "a GGUF model, which this build does not run");
+    return dictionary_format.load(&work, source, model, error);
+}
+
+void airt_unload(struct airt_model *model)
+{
+    if (model != NULL)
+        model->format->unload(model);
+}
+
+void airt_describe(const struct airt_model *model, struct airt_description *description)
+{
+    memset(description, 0, sizeof(*description));
+    description->name = model->name;
+    description->bytes = model->bytes;
+    model->format->describe(model, description);
+}
+
+static int check_prompt(const struct airt_model *model, struct work *work, const struct airt_request *request,
+                        struct airt_error *error)
+{
+    size_t counted = 0;
+
+    if (request->prompt_length == 0)
+        return message_fail(error, model->name, -EINVAL, "the prompt is empty");
+    if (request->prompt_length > AIRT_PROMPT_MAX) {
+        message_start(error, model->name);
+        message_text(error, "a prompt of ");
+        message_number(error, request->prompt_length);
+        message_text(error, " bytes, at most ");
+        message_number(error, AIRT_PROMPT_MAX);
+        message_text(error, " are taken");
+        return -EINVAL;
+    }
+    for (size_t at = 0; at < request->prompt_length;) {
+        uint32_t character;
+        size_t length = utf8_decode(request->prompt + at, request->prompt_length - at, &character);
+
+        if (length == 0) {
+            message_start(error, model->name);
+            message_text(error, "the prompt is not UTF-8 at byte ");
+            message_number(error, at);
+            return -EINVAL;
+        }
+        at += length;
+        counted = at;
+    }
+    return work_spend(work, counted);
+}
+
+int airt_infer(struct airt_model *model, const struct airt_request *request, airt_emit emit, void *context,
+               struct airt_result *result, struct airt_error *error)
+{
+    struct work work = {.hooks = &model->hooks};
+    struct airt_error ignored;
+    int rc;
+
+    if (error == NULL)
+        error = &ignored;
+    message_start(error, NULL);
+    memset(result, 0, sizeof(*result));
+    /* Written so that NaN is out of range too. */
+    if (!(request->temperature >= 0 && request->temperature <= AIRT_TEMPERATURE_MAX))
+        return message_fail(error, model->name, -EINVAL, "temperature must be from 0 to 2");
+    if (!(request->top_p >= 0 && request->top_p <= 1))
+        return message_fail(error, model->name, -EINVAL, "top_p must be from 0 to 1");
+
+    rc = check_prompt(model, &work, request, error);
+    if (rc == 0)
+        rc = model->format->infer(model, &work, request, emit, context, result, error);
+    if (rc == -ECANCELED)
+        message_fail(error, model->name, rc, "cancelled");
+    return rc;
+}
