@@ -236,9 +236,9 @@ void cpu_stack_start(void);
 
 void *cpu_prepare_stack(void *top, void (*entry)(void *argument), void *argument)
 {
-    /* As cpu_switch pops it: MXCSR and x87 control word, R15, R14, R13, R12, RBX, RBP, return address. */
+    /* As cpu_switch pops it: MXCSR and x87 control word, R15, R14, R13, R12, RBX, RBP, return address. Then
+     * RSP is `top`, aligned as the ABI wants it where cpu_stack_start calls. */
     uint64_t *stack = top;
-    *--stack = 0; /* keeps the ABI's alignment: RSP + 8 is a multiple of 16 where a function begins */
     *--stack = (uintptr_t)cpu_stack_start;
     *--stack = 0;
     *--stack = (uintptr_t)entry;

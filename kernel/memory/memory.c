@@ -53,8 +53,8 @@ static void find_free_ranges(const struct boot_info *info, uint64_t image_start,
                 (info->modules[i].base + info->modules[i].size + MMU_PAGE_SIZE - 1) & ~(MMU_PAGE_SIZE - 1));
 }
 
-/* Page tables are needed before the frame allocator, which is reached through them. They come off the end of
- * the largest free range that the boot page tables reach. */
+/* Page tables are needed before the frame allocator, which is reached through them. They come off the start
+ * of the largest free range that the boot page tables reach. */
 static struct frames_range *early;
 
 static void choose_early_range(void)

@@ -1,17 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-#include <arch/timer.h>
+#include <hooks/library_memory.h>
+#include <logging/log.h>
+#include <mcp/server.h>
+#include <service/connections.h>
+#include <service/model.h>
 #include <service/service.h>
-#include <tasks/task.h>
+#include <service/tools.h>
 
 int service_start(const struct boot_info *boot, const char *model)
 {
-    (void)boot;
-    (void)model;
-    return 0;
+    static const struct mcp_server_config config = {
+        .name = "microkernelia",
+        .title = "microkernelia: a model behind a hardware boundary",
+        .version = MK_VERSION,
+        .instructions = "Ask the model with infer; health, metadata and logs tell about the machine it runs "
+                        "on; load_model changes the model.",
+        .methods_are_tools = true,
+    };
+    client_pool_initialise();
+    struct mcp_server_config with_memory = config;
+    with_memory.memory = kernel_mcp_memory;
+    struct mcp_server *server;
+    int error = mcp_server_create(&with_memory, &server);
+    if (error == 0)
+        error = model_start(boot, model);
+    if (error == 0)
+        error = tools_model_add(server);
+    if (error == 0)
+        error = tools_system_add(server);
+    if (error == 0)
+        connections_start(server);
+    return error;
 }
 
 _Noreturn void service_run(void)
 {
-    for (;;)
-        task_sleep_until(timer_now_us() + 1000000);
+    connections_run();
 }

@@ -7,8 +7,8 @@
 
 #include <arch/boot_info.h>
 
-/* Finds the devices, loads the model `model` (a boot module's name; "": the first module), and listens. A
- * missing device or model is logged and is no failure. Returns 0 or a negative errno. */
+/* Loads the model `model` (a boot module's name; "": the first module), finds the devices, and listens. A
+ * missing device or model is logged and is no failure. `boot` must stay. Returns 0 or a negative errno. */
 int service_start(const struct boot_info *boot, const char *model);
 
 /* Serves for ever, in the calling task. */

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * MCP sessions over vsock connections. All of it runs in the task that calls connections_run; answers may
+ * come from other tasks.
+ */
+#ifndef KERNEL_SERVICE_CONNECTIONS_H
+#define KERNEL_SERVICE_CONNECTIONS_H
+
+#include <stdint.h>
+
+#include <mcp/server.h>
+
+#define CONNECTIONS_MAX 64
+
+/* Looks for a vsock device and listens on port 5000. A missing one is logged. */
+void connections_start(struct mcp_server *server);
+
+_Noreturn void connections_run(void);
+
+struct connections_statistics {
+    uint32_t open;
+    uint64_t accepted, refused;
+    uint64_t guest_cid;     /* 0: no vsock device */
+    uint64_t device_resets; /* times a broken device was started again */
+};
+void connections_get_statistics(struct connections_statistics *statistics);
+
+#endif

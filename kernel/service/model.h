@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The model that answers, and the task that works with it. Whatever may take long (loading, inference) is a
+ * job in that task's queue, done one after the other, while the rest of the service goes on.
+ */
+#ifndef KERNEL_SERVICE_MODEL_H
+#define KERNEL_SERVICE_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <airt/airt.h>
+#include <arch/boot_info.h>
+
+#define MODEL_JOBS_MAX 256
+
+/* Loads the first model and starts the task. A missing or malformed model is logged; infer then says that
+ * there is none. Returns 0 or a negative errno. */
+int model_start(const struct boot_info *boot, const char *name);
+
+/* Queues run(argument) for the model task. Returns 0 or -EAGAIN when MODEL_JOBS_MAX wait already. */
+int model_queue(void (*run)(void *argument), void *argument);
+
+/* For jobs only, in the model task: what airt_load and airt_infer are given. `stop` is asked at every yield;
+ * a job that it stops ends with -ECANCELED. */
+const struct airt_hooks *model_hooks(bool (*stop)(void *argument), void *argument);
+
+/* Replaces the model by the boot module `name`. The old one stays when that fails. Returns 0, -ENOENT, or
+ * what airt_load returned, with *error set. */
+int model_load(const char *name, struct airt_error *error);
+
+/* NULL when there is none. */
+struct airt_model *model_get(void);
+
+/* The boot modules that could be loaded. */
+const struct boot_info *model_modules(void);
+
+#endif
