@@ -62,7 +62,7 @@ static bool reserve(struct batch *batch, size_t more)
 
     if (needed > limit)
         return false;
-    if (needed <= batch->size)
+    if (batch->text != NULL && needed <= batch->size)
         return true;
     if (size > limit)
         size = limit;

@@ -47,10 +47,8 @@ static void link_call(struct mcp_session *session, struct mcp_call *call)
     session->pending++;
 }
 
-static void unlink_call(struct mcp_call *call)
+static void unlink_call(struct mcp_session *session, struct mcp_call *call)
 {
-    struct mcp_session *session = call->reply.session;
-
     if (call->previous != NULL)
         call->previous->next = call->next;
     else
@@ -158,7 +156,7 @@ void call_orphan_all(struct mcp_session *session)
     while (session->calls != NULL) {
         struct mcp_call *call = session->calls;
 
-        unlink_call(call);
+        unlink_call(session, call);
         call->reply.session = NULL;
         if (call->reply.batch != NULL)
             batch_orphan(call->reply.batch);
@@ -264,7 +262,7 @@ static bool begin_answer(struct mcp_call *call)
         return false;
     }
     session_enter(call->reply.session);
-    unlink_call(call);
+    unlink_call(call->reply.session, call);
     if (!call->cancelled)
         return true;
     reply_nothing(&call->reply);
@@ -339,7 +337,7 @@ void mcp_call_finish(struct mcp_call *call)
             json_write_trusted(&writer, parts.result, parts.result_length);
         else
             write_call_result(&writer, call, &parts);
-        reply_result_end(&call->reply, &writer);
+        (void)reply_result_end(&call->reply, &writer);
     }
     end_answer(call);
 }
@@ -361,8 +359,16 @@ void mcp_call_fail(struct mcp_call *call, const char *message)
         mcp_json_end_array(&writer);
         mcp_json_member_bool(&writer, "isError", true);
         mcp_json_end_object(&writer);
-        reply_result_end(&call->reply, &writer);
+        (void)reply_result_end(&call->reply, &writer);
     }
+    end_answer(call);
+}
+
+void call_overloaded(struct mcp_call *call, const char *message)
+{
+    if (!begin_answer(call))
+        return;
+    reply_overloaded(&call->reply, message);
     end_answer(call);
 }
 

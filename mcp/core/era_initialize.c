@@ -10,7 +10,7 @@
 
 /* Newest first. */
 static const struct mcp_version versions[] = {
-    {.name = "2025-11-25",
+    {.name = MCP_PROTOCOL_LATEST,
      .annotations = true,
      .titles = true,
      .structured_content = true,
@@ -19,7 +19,6 @@ static const struct mcp_version versions[] = {
     {.name = "2025-03-26", .batches = true, .annotations = true},
     {.name = "2024-11-05"},
 };
-_Static_assert(sizeof(MCP_PROTOCOL_LATEST) == sizeof("2025-11-25"), "the first row is MCP_PROTOCOL_LATEST");
 
 const struct mcp_version *mcp_version_latest(void)
 {
@@ -87,9 +86,9 @@ static void handle_initialize(const struct request *request)
     }
     reply_result_begin(&request->reply, &writer);
     write_initialize_result(&writer, session->server, negotiate(requested));
-    if (writer.error == 0) /* else the client gets an error and may try again */
-        session->version = negotiate(requested);
-    reply_result_end(&request->reply, &writer);
+    session->version = negotiate(requested);
+    if (reply_result_end(&request->reply, &writer) != 0)
+        session->version = NULL; /* the client got an error, and may try again */
 }
 
 static void handle_ping(const struct request *request)
@@ -99,7 +98,7 @@ static void handle_ping(const struct request *request)
     reply_result_begin(&request->reply, &writer);
     mcp_json_begin_object(&writer);
     mcp_json_end_object(&writer);
-    reply_result_end(&request->reply, &writer);
+    (void)reply_result_end(&request->reply, &writer);
 }
 
 /* Nothing waits for it: requests are served from the answer to `initialize` on, which is what the client

@@ -88,7 +88,7 @@ void reply_error(const struct reply *reply, int code, const char *message, const
             known.id_length = 4;
         }
         mcp_json_writer_initialise_fixed(&writer, small, sizeof(small));
-        (void)write_error(&writer, &known, code, "out of memory for the text of this error", NULL);
+        (void)write_error(&writer, &known, code, "no memory for the text of this error", NULL);
     }
     reply_nothing(reply);
 }
@@ -123,7 +123,7 @@ void reply_result_begin(const struct reply *reply, struct mcp_json_writer *write
     mcp_json_key_write(writer, "result");
 }
 
-void reply_result_end(const struct reply *reply, struct mcp_json_writer *writer)
+int reply_result_end(const struct reply *reply, struct mcp_json_writer *writer)
 {
     const char *text;
     size_t length;
@@ -139,4 +139,5 @@ void reply_result_end(const struct reply *reply, struct mcp_json_writer *writer)
         mcp_json_writer_release(writer);
         reply_writer_error(reply, result);
     }
+    return result;
 }

@@ -68,10 +68,10 @@ void reply_error(const struct reply *reply, int code, const char *message, const
 void reply_overloaded(const struct reply *reply, const char *message);
 void reply_nothing(const struct reply *reply);
 
-/* Between these the caller writes one value, the result. The end sends it, or an error where it grew too
- * large or memory ran out. */
+/* Between these the caller writes one value, the result. The end sends it and returns 0; where it grew too
+ * large or memory ran out, it sends an error and returns a negative errno. */
 void reply_result_begin(const struct reply *reply, struct mcp_json_writer *writer);
-void reply_result_end(const struct reply *reply, struct mcp_json_writer *writer);
+int reply_result_end(const struct reply *reply, struct mcp_json_writer *writer);
 
 /* The error for a writer's -ENOMEM, -EFBIG or -EINVAL. */
 void reply_writer_error(const struct reply *reply, int error);
@@ -124,13 +124,15 @@ const struct tool_entry *tool_find(const struct mcp_server *server, struct mcp_j
 void tools_release(struct mcp_server *server);
 
 /* Calls a tool. as_method: the request's method is the tool's name, and its params are the arguments. */
-void call_start(const struct request *request, const struct tool_entry *tool, struct mcp_json arguments,
+void call_start(const struct request *request, const struct tool_entry *entry, struct mcp_json arguments,
                 bool as_method);
 /* The unanswered call with this id, or NULL. */
 struct mcp_call *call_find(const struct mcp_session *session, const char *id, size_t id_length);
 void call_orphan_all(struct mcp_session *session);
 /* Text that lives as long as the call: size bytes, or NULL. */
 char *call_allocate(struct mcp_call *call, size_t size);
+/* Answers with MCP_ERROR_OVERLOADED, and frees the call. */
+void call_overloaded(struct mcp_call *call, const char *message);
 /* Answers with an error about the arguments, in the form of the session's version; returns -EINVAL. */
 int call_reject(struct mcp_call *call, const struct text *message);
 

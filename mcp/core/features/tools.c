@@ -18,7 +18,7 @@
 
 static bool name_is_valid(const char *name)
 {
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./";
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.";
 
     return name != NULL && name[0] != '\0' && strlen(name) <= NAME_MAX_LENGTH &&
            name[strspn(name, allowed)] == '\0';
@@ -187,7 +187,7 @@ static void handle_list(const struct request *request)
         mcp_json_string_n(&writer, text, json_uint_to_text(index, text));
     }
     mcp_json_end_object(&writer);
-    reply_result_end(&request->reply, &writer);
+    (void)reply_result_end(&request->reply, &writer);
 }
 
 static void handle_call(const struct request *request)

@@ -16,9 +16,9 @@
 #include <stdint.h>
 
 #define MCP_PORT        5000u
-#define MCP_MESSAGE_MAX (1024u * 1024u) /* bytes of JSON in one message, both ways */
-#define MCP_DRAIN_MAX                                                                                        \
-    (16u * 1024u * 1024u) /* a longer message up to this is skipped and the connection lives */
+#define MCP_MESSAGE_MAX 0x100000u  /* 1 MiB: bytes of JSON in one message, both ways */
+#define MCP_DRAIN_MAX   0x1000000u /* 16 MiB: a longer message up to this is skipped, the connection lives */
+
 #define MCP_FRAME_HEADER_SIZE 4u
 
 enum mcp_stream_form { MCP_FORM_UNDECIDED, MCP_FORM_FRAMES, MCP_FORM_LINES };
