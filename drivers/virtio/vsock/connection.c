@@ -240,8 +240,6 @@ int64_t vsock_send(struct vsock_connection *connection, const void *buffer, size
         (connection->peer_shutdown & VSOCK_SHUTDOWN_RECEIVE) != 0)
         return -EPIPE;
 
-    if (!vsock_transmit_has_room(vsock))
-        (void)vsock_transmit_reclaim(vsock); /* vsock_poll reports a broken queue */
     vsock_transmit_flush(vsock);
     while (sent < size) {
         size_t part = credit_of(connection);

@@ -60,7 +60,8 @@ enum vsock_operation {
 #define TRANSMIT_SLOTS   64   /* entries of the transmit queue, at most */
 #define TRANSMIT_INLINE  64   /* every slot's own memory: any packet without payload fits */
 #define TRANSMIT_SIZE    16384
-#define TRANSMIT_RESERVE 4096
+#define TRANSMIT_RESERVE 4096 /* packets up to this have memory that is never given back, */
+#define RESERVE_COUNT    4    /* for as many of them */
 #define EVENT_BUFFERS    8
 
 struct vsock_segment;
@@ -119,6 +120,7 @@ struct vsock_reset {
 struct transmit_slot {
     void *memory; /* of a packet with payload, NULL for one without */
     size_t size;
+    uint8_t reserve;            /* its bit in vsock->reserve_free, 0 when the memory was allocated */
     struct transmit_slot *next; /* free slot */
 };
 
@@ -143,9 +145,9 @@ struct vsock {
 
     uint8_t *inline_memory; /* TRANSMIT_INLINE for each slot */
     uint64_t inline_physical;
-    uint8_t *reserve; /* one packet can be sent when there is no other memory */
+    uint8_t *reserve; /* RESERVE_COUNT times TRANSMIT_RESERVE */
     uint64_t reserve_physical;
-    bool reserve_used;
+    uint8_t reserve_free;   /* bits */
     bool starved;           /* there is no memory for a packet until the device returns one */
     size_t transmit_memory; /* bytes allocated for packets in flight */
     struct transmit_slot slots[TRANSMIT_SLOTS];

@@ -178,6 +178,8 @@ static bool flush_connection(struct vsock_connection *connection)
 
 void vsock_transmit_flush(struct vsock *vsock)
 {
+    if (!vsock_transmit_has_room(vsock))
+        (void)vsock_transmit_reclaim(vsock); /* vsock_poll reports a broken queue */
     if (!flush_resets(vsock))
         return;
     while (!list_empty(&vsock->sending)) {

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The embedder's side of <virtio/os.h>, for tests: it counts what is allocated, fails on request, and hands
+ * out bus addresses that are not pointers.
+ */
+#ifndef FAKE_OS_H
+#define FAKE_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <virtio/os.h>
+
+#define FAKE_VECTORS 32
+
+struct fake_os {
+    struct virtio_os hooks; /* first: a pointer to it is a pointer to this */
+    size_t blocks;          /* allocated and not freed */
+    size_t bytes, bytes_peak;
+    long fail_at;  /* the n-th allocation or mapping from now fails, once; 0: none does */
+    bool fail_all; /* every one does */
+    long requests; /* allocations and mappings asked for */
+    uint64_t now;  /* microseconds; each look at the clock takes one */
+    int vectors_max;
+    int vectors; /* allocated now */
+    struct {
+        virtio_interrupt_handler handler;
+        void *argument;
+    } interrupts[FAKE_VECTORS];
+    size_t log_lines[4]; /* by level */
+    char last_log[256];
+};
+
+/* One at a time. */
+struct fake_os *fake_os_start(void);
+/* Fails the test when something was not given back. */
+void fake_os_stop(void);
+extern struct fake_os fake_os;
+
+/* What a device finds at a bus address; fails the test when it is not wholly in memory that was given to it.
+ */
+void *fake_dma(uint64_t physical, size_t size);
+
+/* A message arrives. */
+void fake_message(uint64_t address, uint32_t data);
+
+#endif
