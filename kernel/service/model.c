@@ -115,6 +115,7 @@ static void model_task(void *argument)
         job_first = (job_first + 1) % MODEL_JOBS_MAX;
         job_count--;
         job.run(job.argument);
+        task_yield(); /* short jobs never yield by themselves, and a queue of them is long */
     }
 }
 

@@ -53,7 +53,7 @@ int msix_initialise(struct msix *msix, const struct virtio_os *os, uint16_t addr
 }
 
 /* Interrupt context. */
-static void fire(void *argument)
+VIRTIO_INTERRUPT_CODE static void fire(void *argument)
 {
     const struct msix_vector *vector = argument;
 

@@ -20,7 +20,7 @@ enum { QUEUE_RECEIVE, QUEUE_TRANSMIT, QUEUE_EVENT }; /* section 5.10.2 */
 #define PORT_DYNAMIC_FIRST 49152u
 
 /* Interrupt context. */
-static void on_queue(void *argument)
+VIRTIO_INTERRUPT_CODE static void on_queue(void *argument)
 {
     struct vsock *vsock = argument;
 
@@ -28,7 +28,7 @@ static void on_queue(void *argument)
 }
 
 /* Interrupt context. */
-static void on_config_change(void *argument)
+VIRTIO_INTERRUPT_CODE static void on_config_change(void *argument)
 {
     struct vsock *vsock = argument;
 

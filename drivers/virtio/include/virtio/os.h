@@ -16,6 +16,10 @@ enum virtio_log_level { VIRTIO_LOG_ERROR, VIRTIO_LOG_WARNING, VIRTIO_LOG_INFO, V
 /* Called in interrupt context: it may only mark and wake. */
 typedef void (*virtio_interrupt_handler)(void *argument);
 
+/* The library's own handlers use general registers only, so that a kernel's interrupt entry need not save
+ * the vector registers; what they call back (a driver's `wake`) keeps to that, too. */
+#define VIRTIO_INTERRUPT_CODE __attribute__((target("general-regs-only")))
+
 struct virtio_os {
     void *context;
 

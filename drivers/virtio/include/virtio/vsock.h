@@ -38,7 +38,7 @@ struct vsock_config {
                                    65536 */
     /* Called from vsock_poll. It may call anything here but vsock_poll and vsock_destroy. */
     void (*event)(void *context, enum vsock_event event, struct vsock_connection *connection);
-    void (*wake)(void *context); /* interrupt context: call vsock_poll soon */
+    void (*wake)(void *context); /* interrupt context (VIRTIO_INTERRUPT_CODE): call vsock_poll soon */
     void *context;
 };
 
