@@ -3,9 +3,11 @@
  * Packets on their way out.
  *
  * A packet without payload (control) is never lost and never allocated: it is a bit in its connection until
- * there is a free slot, and each slot has memory for one. A packet with payload is allocated, sent at once or
- * not at all, and its memory is freed when the device has taken it. When there is no room, connections wait
- * in line: `waiting`.
+ * there is a free slot, and each slot has memory for one. A packet with payload is sent at once or not at
+ * all: a small one from the reserve, so that a short exchange allocates nothing; a large one, and any when
+ * the reserve is used up, from memory that is freed when the device has taken it. The reserve also keeps data
+ * moving, if slowly, when there is no other memory. Where there is no room, connections wait in line:
+ * vsock->waiting.
  */
 #include <errno.h>
 #include <string.h>
@@ -24,7 +26,9 @@ int vsock_transmit_initialise(struct vsock *vsock)
 
     vsock->inline_memory =
         os->alloc_aligned(os->context, TRANSMIT_SLOTS * TRANSMIT_INLINE, 64, &vsock->inline_physical);
-    vsock->reserve = os->alloc_aligned(os->context, TRANSMIT_RESERVE, 64, &vsock->reserve_physical);
+    vsock->reserve = os->alloc_aligned(os->context, (size_t)RESERVE_COUNT * TRANSMIT_RESERVE, 64,
+                                       &vsock->reserve_physical);
+    vsock->reserve_free = (1u << RESERVE_COUNT) - 1;
     if (vsock->inline_memory == NULL || vsock->reserve == NULL)
         return -ENOMEM;
     for (uint16_t i = 0; i < size && i < TRANSMIT_SLOTS; i++) {
@@ -40,8 +44,8 @@ static void free_packet(struct vsock *vsock, struct transmit_slot *slot)
 
     if (slot->memory == NULL)
         return;
-    if (slot->memory == vsock->reserve) {
-        vsock->reserve_used = false;
+    if (slot->reserve != 0) {
+        vsock->reserve_free |= slot->reserve;
     } else {
         os->free_aligned(os->context, slot->memory, slot->size);
         vsock->transmit_memory -= slot->size;
@@ -58,7 +62,7 @@ void vsock_transmit_release(struct vsock *vsock)
     if (vsock->inline_memory != NULL)
         os->free_aligned(os->context, vsock->inline_memory, TRANSMIT_SLOTS * TRANSMIT_INLINE);
     if (vsock->reserve != NULL)
-        os->free_aligned(os->context, vsock->reserve, TRANSMIT_RESERVE);
+        os->free_aligned(os->context, vsock->reserve, (size_t)RESERVE_COUNT * TRANSMIT_RESERVE);
 }
 
 int vsock_transmit_reclaim(struct vsock *vsock)
@@ -198,10 +202,38 @@ bool vsock_transmit_has_room(const struct vsock *vsock)
            !virtio_queue_broken(vsock->transmit_queue);
 }
 
+/* Finds memory for a packet of `size` bytes, or of fewer if there is not so much. Returns 0 when there is
+ * none. */
+static size_t allocate_packet(struct vsock *vsock, struct transmit_slot *slot, size_t size,
+                              uint64_t *physical)
+{
+    const struct virtio_os *os = vsock->os;
+
+    slot->memory = NULL;
+    if (size > TRANSMIT_RESERVE || vsock->reserve_free == 0) {
+        slot->memory = os->alloc_aligned(os->context, size, 64, physical);
+        slot->reserve = 0;
+    }
+    if (slot->memory != NULL) {
+        vsock->transmit_memory += size;
+    } else if (vsock->reserve_free != 0) {
+        unsigned index = (unsigned)__builtin_ctz(vsock->reserve_free);
+        slot->memory = vsock->reserve + (size_t)index * TRANSMIT_RESERVE;
+        *physical = vsock->reserve_physical + (uint64_t)index * TRANSMIT_RESERVE;
+        slot->reserve = (uint8_t)(1u << index);
+        vsock->reserve_free &= (uint8_t)~slot->reserve;
+        size = size < TRANSMIT_RESERVE ? size : TRANSMIT_RESERVE;
+    } else {
+        vsock->starved = true; /* until the device returns what it has */
+        return 0;
+    }
+    slot->size = size;
+    return size;
+}
+
 size_t vsock_transmit_data(struct vsock_connection *connection, const uint8_t *data, size_t size)
 {
     struct vsock *vsock = connection->vsock;
-    const struct virtio_os *os = vsock->os;
     struct transmit_slot *slot = vsock->free_slot;
     struct vsock_header header = make_header(connection, VSOCK_OP_RW);
     uint64_t physical = 0;
@@ -210,35 +242,19 @@ size_t vsock_transmit_data(struct vsock_connection *connection, const uint8_t *d
         return 0;
     if (size > TRANSMIT_SIZE - sizeof(header))
         size = TRANSMIT_SIZE - sizeof(header);
-    uint8_t *memory = os->alloc_aligned(os->context, sizeof(header) + size, 64, &physical);
-    bool reserve = memory == NULL;
-    if (reserve) {
-        if (vsock->reserve_used) {
-            vsock->starved = true; /* the reserve comes back */
-            return 0;
-        }
-        memory = vsock->reserve;
-        physical = vsock->reserve_physical;
-        if (size > TRANSMIT_RESERVE - sizeof(header))
-            size = TRANSMIT_RESERVE - sizeof(header);
-    }
+    size_t packet_size = allocate_packet(vsock, slot, sizeof(header) + size, &physical);
+    if (packet_size == 0)
+        return 0;
 
-    header.length = (uint32_t)size;
-    memcpy(memory + sizeof(header), data, size);
-    if (!post(vsock, slot, physical, memory, &header)) {
-        if (!reserve)
-            os->free_aligned(os->context, memory, sizeof(header) + size);
+    header.length = (uint32_t)(packet_size - sizeof(header));
+    memcpy((uint8_t *)slot->memory + sizeof(header), data, header.length);
+    if (!post(vsock, slot, physical, slot->memory, &header)) {
+        free_packet(vsock, slot);
         return 0;
     }
-    slot->memory = memory;
-    slot->size = sizeof(header) + size;
-    if (reserve)
-        vsock->reserve_used = true;
-    else
-        vsock->transmit_memory += slot->size;
     connection->forwarded_told = connection->forwarded;
-    connection->sent += (uint32_t)size;
-    return size;
+    connection->sent += header.length;
+    return header.length;
 }
 
 bool vsock_transmit_finish(struct vsock *vsock)
