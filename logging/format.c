@@ -13,8 +13,9 @@ struct output {
 };
 
 struct conversion {
-    bool left;  /* flag '-' */
-    bool zeros; /* flag '0' */
+    bool left;        /* flag '-' */
+    bool zeros;       /* flag '0' */
+    bool alternative; /* flag '#': 0x before x and X */
     size_t width;
     bool has_precision;
     size_t precision;
@@ -152,11 +153,13 @@ struct arguments {
 static void parse_flags_and_sizes(const char **format, struct conversion *spec, struct arguments *arguments)
 {
     memset(spec, 0, sizeof(*spec));
-    for (; **format == '-' || **format == '0'; (*format)++) {
+    for (; **format == '-' || **format == '0' || **format == '#'; (*format)++) {
         if (**format == '-')
             spec->left = true;
-        else
+        else if (**format == '0')
             spec->zeros = true;
+        else
+            spec->alternative = true;
     }
     if (**format == '*') {
         long long width = va_arg(arguments->list, int);
@@ -239,9 +242,13 @@ static bool put_conversion(struct output *out, char type, struct conversion *spe
         put_number(out, spec, "", unsigned_argument(spec, arguments), 10, false);
         return true;
     case 'x':
-    case 'X':
-        put_number(out, spec, "", unsigned_argument(spec, arguments), 16, type == 'X');
+    case 'X': {
+        unsigned long long value = unsigned_argument(spec, arguments);
+        const char *prefix = type == 'X' ? "0X" : "0x";
+
+        put_number(out, spec, spec->alternative && value != 0 ? prefix : "", value, 16, type == 'X');
         return true;
+    }
     case 'p':
         put_number(out, spec, "0x", (uintptr_t)va_arg(arguments->list, void *), 16, false);
         return true;

@@ -80,7 +80,7 @@ struct log_statistics {
 };
 void log_get_statistics(struct log_statistics *statistics);
 
-/* printf's subset that needs no libc: %d %i %u %x %X %p %c %s %%, flags 0 and -, width and precision (also
+/* printf's subset that needs no libc: %d %i %u %x %X %p %c %s %%, flags 0, - and #, width and precision (also
  * *), length hh h l ll z. A NULL string is "(null)". From a conversion that it does not know on, the format
  * is copied as it stands. Always terminates `buffer` (size > 0) and returns the length the whole text would
  * have, like vsnprintf. */
