@@ -106,7 +106,7 @@ static enum status read_all(struct session *session, const char *level, json_t *
     size_t fullest = 0;
     int pages = 0;
     for (;;) {
-        json_t *page;
+        json_t *page = NULL;
         status = read_page(session, level, cursor, &page, error);
         if (status != STATUS_OK)
             break;
