@@ -127,7 +127,7 @@ int airt_infer(struct airt_model *model, const struct airt_request *request, air
     memset(result, 0, sizeof(*result));
     /* Written so that NaN is out of range too. */
     if (!(request->temperature >= 0 && request->temperature <= AIRT_TEMPERATURE_MAX))
-        return message_fail(error, model->name, -EINVAL, "temperature must be from 0 to 2");
+        return message_fail(error, model->name, -EINVAL, "temperature must be from 0 to 10");
     if (!(request->top_p >= 0 && request->top_p <= 1))
         return message_fail(error, model->name, -EINVAL, "top_p must be from 0 to 1");
 

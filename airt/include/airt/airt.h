@@ -62,13 +62,13 @@ void airt_describe(const struct airt_model *model, struct airt_description *desc
 
 /* Bytes of a prompt, and the range of the temperature. */
 #define AIRT_PROMPT_MAX      (64u << 10)
-#define AIRT_TEMPERATURE_MAX 2
+#define AIRT_TEMPERATURE_MAX 10
 
 struct airt_request {
     const char *prompt; /* UTF-8, not NUL-terminated */
     size_t prompt_length;
     uint32_t max_tokens; /* 0: the model's default */
-    float temperature;   /* 0 (greedy) to 2 */
+    float temperature;   /* 0 (greedy) to 10 */
     float top_p;         /* 0 to 1 (all) */
     uint64_t seed;
 };
