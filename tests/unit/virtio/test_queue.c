@@ -89,7 +89,7 @@ static void test_create_checks_size(void **state)
 /* Each buffer keeps its place, size and direction, with and without an indirect table. */
 static void chain_of(struct fixture *f, size_t readable, size_t writable)
 {
-    struct virtio_buffer buffers[FAKE_CHAIN_MAX];
+    struct virtio_buffer buffers[FAKE_CHAIN_MAX] = {0};
     struct fake_chain chain;
     void *token = NULL;
     uint32_t written = 0;
