@@ -133,7 +133,7 @@ static int get_string(struct mcp_call *call, const char *name, struct mcp_json v
     size = *length + 1;
     copy = call_allocate(call, size);
     if (copy == NULL) {
-        call_overloaded(call, "Overloaded: out of memory for an argument");
+        mcp_call_error(call, MCP_ERROR_OVERLOADED, "Overloaded: out of memory for an argument");
         return -ENOMEM;
     }
     (void)mcp_json_get_string(value, copy, size);

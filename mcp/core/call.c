@@ -364,19 +364,14 @@ void mcp_call_fail(struct mcp_call *call, const char *message)
     end_answer(call);
 }
 
-void call_overloaded(struct mcp_call *call, const char *message)
-{
-    if (!begin_answer(call))
-        return;
-    reply_overloaded(&call->reply, message);
-    end_answer(call);
-}
-
 void mcp_call_error(struct mcp_call *call, int code, const char *message)
 {
     if (!begin_answer(call))
         return;
-    reply_error(&call->reply, code, message, NULL);
+    if (code == MCP_ERROR_OVERLOADED)
+        reply_overloaded(&call->reply, message);
+    else
+        reply_error(&call->reply, code, message, NULL);
     end_answer(call);
 }
 

@@ -131,8 +131,6 @@ struct mcp_call *call_find(const struct mcp_session *session, const char *id, si
 void call_orphan_all(struct mcp_session *session);
 /* Text that lives as long as the call: size bytes, or NULL. */
 char *call_allocate(struct mcp_call *call, size_t size);
-/* Answers with MCP_ERROR_OVERLOADED, and frees the call. */
-void call_overloaded(struct mcp_call *call, const char *message);
 /* Answers with an error about the arguments, in the form of the session's version; returns -EINVAL. */
 int call_reject(struct mcp_call *call, const struct text *message);
 

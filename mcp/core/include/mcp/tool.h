@@ -61,7 +61,8 @@ void mcp_call_finish(struct mcp_call *call);
 
 /* Answers with isError and a message for the model, and frees the call. */
 void mcp_call_fail(struct mcp_call *call, const char *message);
-/* Answers with a JSON-RPC error, and frees the call. */
+/* Answers with a JSON-RPC error, and frees the call. With MCP_ERROR_OVERLOADED its data says when to retry.
+ */
 void mcp_call_error(struct mcp_call *call, int code, const char *message);
 
 /* Whether the client cancelled, or is gone: stop early. */
