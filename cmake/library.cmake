@@ -16,7 +16,8 @@ if(MK_WERROR)
 endif()
 
 # A build in another folder gives the identical file: no absolute path enters it.
-set(MK_REPRODUCIBLE -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -ffile-prefix-map=${CMAKE_BINARY_DIR}/=build/)
+# The build folder may lie in the sources; gcc takes the last map that fits. Debug information names it without a slash.
+set(MK_REPRODUCIBLE -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -ffile-prefix-map=${CMAKE_BINARY_DIR}=build)
 
 set(MK_HOSTED_COMPILE ${MK_WARNINGS} ${MK_REPRODUCIBLE})
 set(MK_HOSTED_LINK "")
