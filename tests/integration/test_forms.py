@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""The forms of a conversation: frames, lines, the original's method form, several requests under way."""
+import json
+import subprocess
+import unittest
+
+from vm import TIMEOUT, VM, have
+
+
+class Forms(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.vm = VM(boot="pvh", memory=64)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.vm.close()
+
+    def test_versions(self):
+        for version in ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"):
+            with self.vm.client(initialize=False) as client:
+                self.assertEqual(client.initialize(version)["protocolVersion"], version)
+
+    def test_lines(self):
+        with self.vm.client(newline=True) as client:
+            self.assertTrue(client.tool("infer", prompt="What is MCP?")["matched"])
+
+    @unittest.skipUnless(have("socat"), "socat is not installed")
+    def test_socat(self):
+        """Plain socat is a stdio client: white space first, requests by line, the end of input is the end."""
+        done = subprocess.run(["socat", "-t", str(TIMEOUT), "-", f"UNIX-CONNECT:{self.vm.socket}"],
+                              input='\n{"jsonrpc":"2.0","id":7,"method":"ping"}\n', capture_output=True, text=True,
+                              timeout=2 * TIMEOUT)
+        self.assertEqual(json.loads(done.stdout), {"jsonrpc": "2.0", "id": 7, "result": {}})
+
+    def test_method_is_a_tool(self):
+        with self.vm.client(initialize=False) as client:
+            answer = client.request("infer", {"prompt": "What is a unikernel?"})
+            self.assertIn("unikernel", answer["text"].lower())
+            self.assertEqual(client.request("health")["status"], "ok")
+
+    def test_errors_name_the_field(self):
+        with self.vm.client() as client:
+            for arguments, field in (({}, "prompt"), ({"prompt": 5}, "prompt"),
+                                     ({"prompt": "x", "temperature": "hot"}, "temperature"),
+                                     ({"prompt": "x", "max_tokens": -1}, "max_tokens")):
+                answer = client.answer(client.start("tools/call", {"name": "infer", "arguments": arguments}))
+                self.assertIn(field, json.dumps(answer.get("error") or answer["result"]["content"]))
+            self.assertIn("code", client.error("tools/call", {"name": "no such tool", "arguments": {}}))
+            self.assertEqual(client.error("no/such/method")["code"], -32601)
+
+    def test_half_closed(self):
+        """A client that ends its side still gets its answers."""
+        import socket
+        with self.vm.client() as client:
+            request = client.start("tools/call", {"name": "metadata"})
+            client.socket.shutdown(socket.SHUT_WR)
+            self.assertIn("result", client.answer(request))
+            client.expect_closed()
+
+    def test_two_clients(self):
+        with self.vm.client() as one, self.vm.client(newline=True) as two:
+            first = one.start("tools/call", {"name": "health"})
+            second = two.start("tools/call", {"name": "metadata"})
+            self.assertIn("model_name", two.answer(second)["result"]["structuredContent"])
+            self.assertIn("status", one.answer(first)["result"]["structuredContent"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

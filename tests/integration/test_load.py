@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""Many connections and many requests: every id is answered once, and what a client holds comes back when it goes."""
+import collections
+import contextlib
+import json
+import selectors
+import struct
+import unittest
+
+from vm import VM, Closed
+
+CONNECTIONS_MAX = 64
+OVERLOADED = -32000
+
+
+class Stream:
+    """One connection of the load: keeps `window` requests under way, counts its answers by id."""
+
+    def __init__(self, client, count, window, kinds):
+        self.client, self.count, self.window, self.kinds = client, count, window, kinds
+        self.sent = 0
+        self.answers = collections.Counter()
+        self.failures = []
+        client.socket.setblocking(False)
+        self.output = b""
+
+    def fill(self):
+        while self.sent < self.count and self.sent - self.answers.total() < self.window:
+            method, params = self.kinds[self.sent % len(self.kinds)]
+            text = json.dumps({"jsonrpc": "2.0", "id": f"r{self.sent}", "method": method, "params": params}).encode()
+            self.output += struct.pack(">I", len(text)) + text
+            self.sent += 1
+        if self.output:
+            try:
+                self.output = self.output[self.client.socket.send(self.output):]
+            except BlockingIOError:
+                pass
+
+    def drain(self):
+        data = self.client.socket.recv(1 << 16)
+        if not data:
+            raise AssertionError("the connection was closed")
+        received = self.client.received + data
+        while len(received) >= 4:
+            length, = struct.unpack(">I", received[:4])
+            if len(received) < 4 + length:
+                break
+            answer, received = json.loads(received[4:4 + length]), received[4 + length:]
+            self.answers[answer["id"]] += 1
+            if "result" not in answer or answer["result"].get("isError"):
+                self.failures.append(answer)
+        self.client.received = received
+
+    def done(self):
+        return self.answers.total() >= self.count
+
+
+def run(streams):
+    """Drives all streams until each has its answers; a minute of silence is an error."""
+    with selectors.DefaultSelector() as selector:
+        for stream in streams:
+            stream.fill()
+            selector.register(stream.client.socket, selectors.EVENT_READ, stream)
+        while not all(stream.done() for stream in streams):
+            ready = selector.select(60)
+            assert ready, "no answer for a minute"
+            for key, _ in ready:
+                key.data.drain()
+            for stream in streams:
+                stream.fill()
+
+
+KINDS = [("tools/call", {"name": "infer", "arguments": {"prompt": "What is virtio?"}}),
+         ("tools/call", {"name": "health"}),
+         ("ping", {}),
+         ("tools/call", {"name": "metadata", "arguments": {}}),
+         ("tools/call", {"name": "logs", "arguments": {"limit": 5}}),
+         ("tools/list", {})] * 4
+KINDS.append(("tools/call", {"name": "load_model", "arguments": {"path": "guide.kv"}}))  # takes longest by far
+
+
+class Load(unittest.TestCase):
+    def load(self, memory, connections, requests, window):
+        """Every id is answered once. Returns the answers that are not results."""
+        failures = []
+        with VM(memory=memory) as vm, contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(vm.client()) for _ in range(connections)]
+            streams = [Stream(client, requests // connections, window, KINDS[i % len(KINDS):] + KINDS[:i % len(KINDS)])
+                       for i, client in enumerate(clients)]
+            run(streams)
+            for stream in streams:
+                self.assertEqual(stream.answers, collections.Counter(f"r{i}" for i in range(stream.count)))
+                failures += stream.failures
+            clients[0].socket.setblocking(True)
+            self.assertEqual(clients[0].tool("health")["details"]["requests"]["pending"], 1)
+        return failures
+
+    def test_ten_thousand_requests(self):
+        self.assertEqual(self.load(memory=128, connections=50, requests=10000, window=1), [])
+
+    def test_more_than_the_model_takes(self):
+        """Calls that find the model's queue full are told so; they are not lost, and nothing else fails."""
+        for failure in self.load(memory=32, connections=50, requests=4000, window=16):
+            self.assertEqual(failure["error"]["code"], OVERLOADED, failure)
+
+    def test_idle_connections_in_a_small_guest(self):
+        with VM(memory=32) as vm, vm.client() as first:
+            before = first.tool("health")["details"]
+            with contextlib.ExitStack() as stack:
+                clients = [stack.enter_context(vm.client()) for _ in range(CONNECTIONS_MAX - 1)]
+                details = first.tool("health")["details"]
+                self.assertEqual(details["connections"]["open"], CONNECTIONS_MAX)
+                self.assertEqual(details["memory"]["failures"], 0)
+                for client in clients:  # each of them still works
+                    client.tool("infer", prompt="What is MCP?")
+            self.wait_for_connections(first, 1)
+            details = first.tool("health")["details"]
+            # The first client's own answers may have made its buffers grow.
+            grown = details["memory"]["client_pool_used"] - before["memory"]["client_pool_used"]
+            self.assertLess(grown, 16384, "what the connections held came back")
+
+    def wait_for_connections(self, client, count):
+        """The guest learns a moment later that a connection ended. Counts questions, not seconds."""
+        for _ in range(1000):
+            if client.tool("health")["details"]["connections"]["open"] == count:
+                return
+        self.fail(f"more than {count} connections stay open")
+
+    def test_one_connection_too_many(self):
+        with VM(memory=32) as vm, contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(vm.client()) for _ in range(CONNECTIONS_MAX)]
+            with vm.client(initialize=False) as surplus:
+                with self.assertRaises((Closed, ConnectionError)):
+                    surplus.initialize()
+            clients[-1].close()
+            self.wait_for_connections(clients[0], CONNECTIONS_MAX - 1)
+            with vm.client() as client:  # its place is free again
+                client.tool("health")
+            clients[0].tool("health")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

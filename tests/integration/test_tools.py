@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""The five tools, by both ways to boot, in a small guest and in a large one."""
+import unittest
+
+from vm import VM
+
+SMALL, LARGE = 32, 4096  # MiB
+
+
+class FiveTools(unittest.TestCase):
+    def check(self, boot, memory):
+        with VM(boot=boot, memory=memory) as vm, vm.client() as client:
+            names = {tool["name"] for tool in client.request("tools/list")["tools"]}
+            self.assertEqual(names, {"infer", "health", "metadata", "load_model", "logs"})
+
+            answer = client.tool("infer", prompt="What is a unikernel?")
+            self.assertTrue(answer["matched"])
+            self.assertIn("unikernel", answer["text"].lower())
+            self.assertGreater(answer["tokens"], 0)
+            self.assertGreaterEqual(answer["latency_ms"], 0)
+
+            health = client.tool("health")
+            self.assertEqual(health["status"], "ok")
+            # Firmware keeps a little; a guest that lost a range of its memory would show it here.
+            total = health["details"]["memory"]["total"]
+            self.assertGreater(total, (memory - 8) << 20)
+            self.assertLessEqual(total, memory << 20)
+
+            metadata = client.tool("metadata")
+            self.assertEqual(metadata["model_name"], answer["model"])
+            self.assertEqual(metadata["build"]["boot"], {"iso": "multiboot2", "pvh": "pvh"}[boot])
+            self.assertEqual([model["path"] for model in metadata["models"]], ["guide.kv"])
+
+            loaded = client.tool("load_model", path="guide.kv")
+            self.assertEqual((loaded["status"], loaded["path"]), ("loaded", "guide.kv"))
+            self.assertEqual(loaded["entries"], metadata["entries"])
+
+            self.assertTrue(any("ready" in line["text"] for line in client.tool("logs")["lines"]))
+
+    def test_iso_small(self):
+        self.check("iso", SMALL)
+
+    def test_iso_large(self):
+        self.check("iso", LARGE)
+
+    def test_pvh_small(self):
+        self.check("pvh", SMALL)
+
+    def test_pvh_large(self):
+        self.check("pvh", LARGE)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
