@@ -253,6 +253,8 @@ static enum status command_tools(struct session *session, int count, char **argv
         status = no_operands("tools", count, argv, error);
     if (status != STATUS_OK)
         return status;
+    json_decref(session->tools); /* who asks wants the list of this moment */
+    session->tools = NULL;
     json_t *tools;
     status = session_tools(session, &tools, error);
     if (status != STATUS_OK)
@@ -273,7 +275,7 @@ static enum status command_tools(struct session *session, int count, char **argv
         if (!name)
             continue;
         output_coloured(output, COLOUR_STRONG, name);
-        output_spaces(output, width - output_width(name) + 2);
+        output_spaces(output, description ? width - output_width(name) + 2 : 0);
         output_line(output, description ? description : "", description ? strlen(description) : 0);
         print_arguments(output, json_object_get(tool, "inputSchema"));
     }

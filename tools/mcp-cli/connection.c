@@ -47,6 +47,11 @@ void interrupt_initialise(void)
     sigaction(SIGINT, &action, NULL);
 }
 
+bool interrupt_pending(void)
+{
+    return interrupted != 0;
+}
+
 bool interrupt_take(void)
 {
     bool taken = interrupted != 0;

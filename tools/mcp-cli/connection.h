@@ -56,5 +56,7 @@ void interrupt_initialise(void);
 void interrupt_allow(bool allow);
 /* Whether Ctrl-C was pressed since the last call. */
 bool interrupt_take(void);
+/* The same, and it stays known. */
+bool interrupt_pending(void);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+#include <wchar.h>
 
 #include <histedit.h>
 
@@ -57,6 +59,28 @@ static unsigned char complete(EditLine *edit, int character)
     return result;
 }
 
+/* One character of the terminal. libedit's own function reads on after a signal, so that Ctrl-C would wait
+ * for the next key. */
+static int read_character(EditLine *edit, wchar_t *character)
+{
+    mbstate_t state;
+    memset(&state, 0, sizeof state);
+    (void)edit;
+    for (;;) {
+        char byte;
+        ssize_t count = read(STDIN_FILENO, &byte, 1);
+        if (count < 0 && errno == EINTR && !interrupt_pending())
+            continue; /* the window was resized, say, which libedit has seen to */
+        if (count <= 0)
+            return (int)count;
+        size_t length = mbrtowc(character, &byte, 1, &state);
+        if (length == (size_t)-1)
+            memset(&state, 0, sizeof state); /* no UTF-8: skip it */
+        else if (length != (size_t)-2)
+            return 1;
+    }
+}
+
 /* Makes the folders above the file, for the user alone: what one asks a model is private. */
 static void make_folders(char *path)
 {
@@ -104,6 +128,7 @@ int editor_open(struct editor *editor, struct session *session)
     el_set(editor->edit, EL_PROMPT, prompt);
     el_set(editor->edit, EL_EDITOR, "emacs");
     el_set(editor->edit, EL_SIGNAL, 1); /* a signal finds the terminal as it was before the line */
+    el_set(editor->edit, EL_GETCFN, read_character);
     el_set(editor->edit, EL_HIST, history, editor->history);
     el_set(editor->edit, EL_ADDFN, "mcp-complete", "complete commands, tools and arguments", complete);
     el_set(editor->edit, EL_BIND, "^I", "mcp-complete", NULL);

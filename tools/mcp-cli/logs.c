@@ -38,15 +38,21 @@ static void print_line(const struct output *output, const json_t *line)
     output_line(output, json_is_string(text) ? json_string_value(text) : "", json_string_length(text));
 }
 
+/* A remark beside the log. */
+static void note(const struct session *session, const char *text)
+{
+    fflush(session->output.file);
+    output_coloured(&session->errors, COLOUR_FAINT, text);
+}
+
 static void print_page(const struct session *session, const json_t *page)
 {
     const json_t *lines = json_object_get(page, "lines");
     json_int_t lost = json_integer_value(json_object_get(page, "lost"));
     if (lost > 0) {
-        char note[80];
-        snprintf(note, sizeof note, "(%lld older lines were overwritten)\n", (long long)lost);
-        fflush(session->output.file);
-        output_coloured(&session->errors, COLOUR_FAINT, note);
+        char text[80];
+        snprintf(text, sizeof text, "(%lld older lines were overwritten)\n", (long long)lost);
+        note(session, text);
     }
     for (size_t i = 0; i < json_array_size(lines); i++) {
         if (session->json)
@@ -124,6 +130,8 @@ static enum status read_all(struct session *session, const char *level, json_t *
             document = json_incref(page);
         json_decref(page);
         pages++;
+        if (!follow && !last && pages == PAGES_MAX)
+            note(session, "(the log grows faster than it is read; -f follows it)\n");
         if (!follow && (last || pages == PAGES_MAX))
             break;
         if (follow && last) {

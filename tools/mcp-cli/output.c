@@ -68,9 +68,9 @@ void output_json(const struct output *output, const json_t *value, size_t flags)
     for (const unsigned char *next = (const unsigned char *)text; *next; next++) {
         /* these bytes stand in strings alone: JSON's own syntax is ASCII */
         if (next[0] == 0xC2 && next[1] >= 0x80 && next[1] <= 0x9F)
-            fprintf(output->file, "\\u%04x", *++next);
+            fprintf(output->file, "\\u%04X", *++next);
         else if (next[0] == 0x7F)
-            fputs("\\u007f", output->file);
+            fputs("\\u007F", output->file);
         else
             fputc(next[0], output->file);
     }
