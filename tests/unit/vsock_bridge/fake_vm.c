@@ -33,7 +33,7 @@ int setup_bridge(void **state)
 
     assert_non_null(vm);
     log_set_level(LOG_LEVEL_ERROR);
-    strcpy(vm->folder, "/tmp/test_bridge.XXXXXX");
+    (void)snprintf(vm->folder, sizeof vm->folder, "/tmp/test_bridge.XXXXXX");
     assert_non_null(mkdtemp(vm->folder));
     (void)snprintf(vm->vhost_path, sizeof vm->vhost_path, "%s/vhost", vm->folder);
     (void)snprintf(vm->socket_path, sizeof vm->socket_path, "%s/vm.sock", vm->folder);
@@ -132,7 +132,7 @@ static int unix_client(const char *path)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
-    strcpy(address.sun_path, path);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
     return fd;
 }
@@ -202,8 +202,9 @@ uint64_t vm_acknowledged(struct fake_vm *vm, uint32_t request, const void *paylo
 bool vm_hung_up(struct fake_vm *vm)
 {
     char byte;
+    ssize_t result = recv(vm->master, &byte, 1, MSG_DONTWAIT);
 
-    return recv(vm->master, &byte, 1, MSG_DONTWAIT) <= 0 && errno != EAGAIN;
+    return result == 0 || (result < 0 && errno != EAGAIN);
 }
 
 void vm_negotiate(struct fake_vm *vm)
@@ -357,6 +358,7 @@ bool guest_receive(struct fake_vm *vm, struct packet *packet)
 
 void guest_expect(struct fake_vm *vm, enum vsock_operation operation, struct packet *packet)
 {
+    *packet = (struct packet){0};
     assert_true(guest_receive(vm, packet));
     assert_int_equal(packet->header.operation, operation);
 }

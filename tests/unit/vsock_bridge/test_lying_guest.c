@@ -192,6 +192,7 @@ static void odd_but_allowed_chains_work(void **state)
 {
     struct fake_vm *vm = *state;
     struct vsock_header header;
+    static const uint8_t text[6] = {'p', 'i', 'e', 'c', 'e', 's'};
     struct fake_descriptor table[44 + 2];
     uint8_t *bytes = guest_pointer(vm, FREE_MEMORY + 0x1000);
     uint32_t host_port;
@@ -200,7 +201,7 @@ static void odd_but_allowed_chains_work(void **state)
     header = guest_header(5000, host_port, VSOCK_DATA);
     header.length = 6;
     memcpy(bytes, &header, sizeof header);
-    memcpy(bytes + sizeof header, "pieces", 6);
+    memcpy(bytes + sizeof header, text, sizeof text);
     /* A header in pieces of one byte, an empty descriptor, and an unaligned indirect table. */
     for (uint16_t i = 0; i < 44; i++)
         table[i] = (struct fake_descriptor){FREE_MEMORY + 0x1000 + i, 1, NEXT, (uint16_t)(i + 1)};
@@ -471,9 +472,9 @@ static void scribble(struct fake_vm *vm)
         break;
     default:
         /* A field of a packet that is about to be sent. */
-        memcpy((uint8_t *)guest_pointer(vm, TX_BUFFERS + next_random() % 4 * TX_SIZE) +
-                   next_random() % 12 * 4,
-               &value, sizeof value);
+        memcpy(
+            guest_pointer(vm, TX_BUFFERS + next_random() % 12 * TX_SIZE + next_random() % 12 * UINT64_C(4)),
+            &value, sizeof value);
         break;
     }
 }

@@ -17,6 +17,16 @@
 
 #include "fake_vm.h"
 
+static bool malloc_fails;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return malloc_fails ? NULL : __real_malloc(size);
+}
+
 static void a_direct_client_reaches_the_direct_port(void **state)
 {
     struct fake_vm *vm = *state;
@@ -432,6 +442,30 @@ static void a_client_that_leaves_in_the_middle_of_data(void **state)
     assert_int_equal(packet.header.flags, VSOCK_NEITHER);
 }
 
+static void a_connection_without_memory_is_reset(void **state)
+{
+    struct fake_vm *vm = *state;
+    uint8_t bytes[4096] = {0};
+    struct packet packet = {0};
+    uint32_t stalled_port;
+    uint32_t other_port;
+    int stalled = client_open(vm, &stalled_port);
+    int other = client_open(vm, &other_port);
+
+    malloc_fails = true;
+    for (int i = 0; i < 1000 && packet.header.operation != VSOCK_RESET; i++) {
+        guest_send_data(vm, 5000, stalled_port, bytes, sizeof bytes);
+        while (guest_receive(vm, &packet))
+            ;
+    }
+    malloc_fails = false;
+    assert_int_equal(packet.header.operation, VSOCK_RESET);
+    guest_send_data(vm, 5000, other_port, "flows", 5);
+    client_expect(other, "flows", 5);
+    (void)close(stalled);
+    (void)close(other);
+}
+
 /* Fills the client's socket and some of the backlog; returns how much was sent. */
 static size_t fill_backlog(struct fake_vm *vm, uint32_t host_port)
 {
@@ -704,7 +738,7 @@ static int serve_port(struct fake_vm *vm, unsigned port, char *path, size_t capa
     int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     (void)snprintf(path, capacity, "%s_%u", vm->socket_path, port);
-    strcpy(address.sun_path, path);
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     assert_int_equal(bind(listener, (const struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(listener, 4), 0);
     return listener;
@@ -784,6 +818,7 @@ int main(void)
         READY(a_client_that_leaves_is_announced_after_its_data),
         READY(a_client_that_dies_with_bytes_unread),
         READY(a_client_that_leaves_in_the_middle_of_data),
+        READY(a_connection_without_memory_is_reset),
         READY(a_guest_that_closes_has_everything_delivered),
         READY(a_guest_that_resets_has_everything_delivered),
         READY(the_vm_goes_in_the_middle_of_data),
