@@ -9,7 +9,7 @@
 #include "transport/registers.h"
 
 /* A table entry */
-#define ENTRY_SIZE         16u
+#define ENTRY_SIZE         ((size_t)16)
 #define ENTRY_ADDRESS_LOW  0
 #define ENTRY_ADDRESS_HIGH 4
 #define ENTRY_DATA         8

@@ -159,7 +159,7 @@ static void read_msix(const struct function *function, uint16_t at, struct virti
     uint32_t control = pci_read(os, function->address, (uint16_t)(at + MSIX_CONTROL), 2);
     uint32_t table = pci_read(os, function->address, (uint16_t)(at + MSIX_TABLE), 4);
     uint16_t count = (uint16_t)((control & MSIX_CONTROL_SIZE) + 1);
-    if (!locate(function, table & 7, table & ~7u, 16u * count, &layout->msix_table)) {
+    if (!locate(function, table & 7, table & ~7u, (uint64_t)16 * count, &layout->msix_table)) {
         virtio_log(os, VIRTIO_LOG_WARNING, function->name,
                    "MSI-X capability at %#x ignored: %u entries at %#x of BAR %u", at, count, table & ~7u,
                    table & 7);

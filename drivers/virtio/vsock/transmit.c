@@ -15,9 +15,9 @@
 #include "vsock/private.h"
 
 /* Bytes of payload packets in flight, for all connections: two round trips of a fast host. */
-#define MEMORY_MAX (256u * 1024)
+#define MEMORY_MAX ((size_t)256 * 1024)
 /* More than this is worth an interrupt, so that it is freed when the device has taken it. */
-#define MEMORY_IDLE (32u * 1024)
+#define MEMORY_IDLE ((size_t)32 * 1024)
 
 int vsock_transmit_initialise(struct vsock *vsock)
 {

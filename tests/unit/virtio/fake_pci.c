@@ -83,8 +83,10 @@ struct fake_function *fake_pci_add_virtio(uint16_t address, uint8_t id, uint16_t
 {
     struct fake_function *function = fake_pci_add(address, 0x1af4, (uint16_t)(0x1040 + id));
 
-    add_bar(function, FAKE_BAR_MSIX, 0xfe000000ull + (uint64_t)address * 0x10000, 0x8000, false);
-    add_bar(function, FAKE_BAR_VIRTIO, 0x800000000ull + (uint64_t)address * 0x10000, BAR_SIZE, true);
+    add_bar(function, FAKE_BAR_MSIX, 0xfe000000ull + (uint64_t)(function - functions) * 0x10000, 0x8000,
+            false);
+    add_bar(function, FAKE_BAR_VIRTIO, 0x800000000ull + (uint64_t)(function - functions) * 0x10000, BAR_SIZE,
+            true);
     fake_pci_set(function, 0x06, 2, 0x10); /* it has capabilities */
     fake_pci_set(function, 0x34, 1, FAKE_CAP_MSIX);
     fake_pci_set(function, FAKE_CAP_MSIX, 2, 0x11 | FAKE_CAP_ACCESS << 8);
@@ -103,11 +105,11 @@ struct fake_function *fake_pci_add_virtio(uint16_t address, uint8_t id, uint16_t
     for (uint16_t i = 0; i < FAKE_QUEUES; i++)
         function->queues[i] = (struct fake_queue){.size_max = 128, .vector = 0xffff, .notify_offset = i};
     /* Firmware may leave table entries unmasked. */
-    memset(function->bars[FAKE_BAR_MSIX].memory, 0, 16u * vectors);
+    memset(function->bars[FAKE_BAR_MSIX].memory, 0, (size_t)16 * vectors);
     return function;
 }
 
-static struct fake_function *find(uint16_t address)
+struct fake_function *fake_pci_find(uint16_t address)
 {
     for (size_t i = 0; i < FAKE_FUNCTIONS; i++) {
         if (functions[i].present && functions[i].address == address)
@@ -118,7 +120,7 @@ static struct fake_function *find(uint16_t address)
 
 uint32_t fake_pci_read(uint16_t address, uint16_t offset, unsigned width)
 {
-    const struct fake_function *function = find(address);
+    const struct fake_function *function = fake_pci_find(address);
     uint32_t value = UINT32_MAX;
 
     assert_true(width == 1 || width == 2 || width == 4);
@@ -150,7 +152,7 @@ static void write_bar(struct fake_function *function, unsigned index, uint32_t v
 
 void fake_pci_write(uint16_t address, uint16_t offset, unsigned width, uint32_t value)
 {
-    struct fake_function *function = find(address);
+    struct fake_function *function = fake_pci_find(address);
 
     assert_non_null(function);
     assert_int_equal(offset % width, 0);
@@ -345,6 +347,10 @@ static uint32_t read_register(const volatile void *address, unsigned width)
     uint32_t value = 0;
 
     assert_int_equal(offset % width, 0);
+    if (function->plain_memory) {
+        memcpy(&value, function->bars[bar].memory + offset, width);
+        return value;
+    }
     if (bar == FAKE_BAR_VIRTIO && offset < ISR_AT)
         return read_common(function, offset, width);
     if (bar == FAKE_BAR_VIRTIO) {
@@ -364,7 +370,9 @@ static void write_register(volatile void *address, unsigned width, uint32_t valu
     struct fake_function *function = locate(address, &bar, &offset);
 
     assert_int_equal(offset % width, 0);
-    if (bar == FAKE_BAR_VIRTIO && offset >= NOTIFY_AT) {
+    if (function->plain_memory) {
+        memcpy(function->bars[bar].memory + offset, &value, width);
+    } else if (bar == FAKE_BAR_VIRTIO && offset >= NOTIFY_AT) {
         assert_int_equal(width, 2);
         assert_true(value < FAKE_QUEUES);
         assert_int_equal(offset - NOTIFY_AT, 4u * function->queues[value].notify_offset);
@@ -386,7 +394,7 @@ void fake_pci_interrupt(struct fake_function *function, uint16_t vector)
     uint32_t entry[4];
 
     assert_true(vector <= (control & 0x7ff));
-    memcpy(entry, function->bars[FAKE_BAR_MSIX].memory + 16u * vector, sizeof(entry));
+    memcpy(entry, function->bars[FAKE_BAR_MSIX].memory + (size_t)16 * vector, sizeof(entry));
     /* MSI-X is on, neither masked as a whole nor here, and the function may write memory. */
     assert_int_equal(control & 0xc000, 0x8000);
     assert_int_equal(entry[3] & 1, 0);

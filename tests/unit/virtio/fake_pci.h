@@ -52,6 +52,7 @@ struct fake_function {
     uint8_t device_config[FAKE_CONFIG_SIZE];
 
     /* How it misbehaves. */
+    bool plain_memory; /* there are no registers behind the BARs */
     bool stuck_in_reset, refuses_features, refuses_vectors, refuses_start, generation_spins, gone;
 };
 
@@ -61,6 +62,8 @@ struct fake_function *fake_pci_add(uint16_t address, uint16_t vendor, uint16_t d
 struct fake_function *fake_pci_add_bridge(uint16_t address, uint8_t secondary_bus);
 /* A modern device with four queues of 128 entries and an MSI-X table of `vectors` entries. */
 struct fake_function *fake_pci_add_virtio(uint16_t address, uint8_t id, uint16_t vectors);
+/* NULL when there is none. */
+struct fake_function *fake_pci_find(uint16_t address);
 /* Writes a little-endian value into configuration space, read-only fields too. */
 void fake_pci_set(struct fake_function *function, unsigned offset, unsigned width, uint32_t value);
 

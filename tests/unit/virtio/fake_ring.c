@@ -21,7 +21,7 @@ static uint16_t *available_field(const struct fake_ring *ring, size_t index)
 static uint8_t *used_area(const struct fake_ring *ring)
 {
     assert_int_equal(ring->used % 4, 0);
-    return fake_dma(ring->used, 6 + 8u * ring->size);
+    return fake_dma(ring->used, 6 + (size_t)8 * ring->size);
 }
 
 static void add_buffer(struct fake_chain *chain, const struct descriptor *descriptor)
@@ -62,7 +62,7 @@ bool fake_ring_take(struct fake_ring *ring, struct fake_chain *chain)
     ring->available_index++;
 
     assert_int_equal(ring->descriptors % 16, 0);
-    const struct descriptor *table = fake_dma(ring->descriptors, 16u * ring->size);
+    const struct descriptor *table = fake_dma(ring->descriptors, (size_t)16 * ring->size);
     size_t count = ring->size;
     size_t i = chain->id;
     if ((table[i].flags & 4) != 0) {
@@ -87,7 +87,8 @@ bool fake_ring_take(struct fake_ring *ring, struct fake_chain *chain)
 
 void fake_ring_use(struct fake_ring *ring, uint32_t id, uint32_t length)
 {
-    uint32_t *element = (uint32_t *)(void *)(used_area(ring) + 4 + 8u * (ring->used_index % ring->size));
+    uint32_t *element =
+        (uint32_t *)(void *)(used_area(ring) + 4 + (size_t)8 * (ring->used_index % ring->size));
 
     element[0] = id;
     element[1] = length;
@@ -126,7 +127,7 @@ void fake_ring_want_kick(struct fake_ring *ring, bool wanted)
     uint16_t flags = ring->event_index || wanted ? 0 : 1;
 
     memcpy(used, &flags, 2);
-    memcpy(used + 4 + 8u * ring->size, &event, 2);
+    memcpy(used + 4 + (size_t)8 * ring->size, &event, 2);
 }
 
 size_t fake_chain_read(const struct fake_chain *chain, void *out, size_t size)

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A vsock device that breaks, or floods its driver.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "fake_host.h"
+
+static void host_restart(void)
+{
+    host_stop();
+    host_start();
+}
+
+/* The rings break: poll says so, and all comes back. */
+static void test_broken_rings(void **state)
+{
+    (void)state;
+    struct fake_chain chain;
+
+    host_start();
+    struct vsock_connection *connection = host_connect(HOST_PORT);
+    assert_true(fake_ring_take(&host.function->queues[0].ring, &chain));
+    fake_ring_use(&host.function->queues[0].ring, chain.id, RECEIVE_SIZE + 1);
+    assert_int_equal(host_pump(), -EIO);
+    assert_int_equal(vsock_poll(host.vsock), -EIO);
+    assert_int_equal(vsock_send(connection, "x", 1), -ECONNRESET);
+    vsock_close(connection);
+
+    host_restart();
+    fake_ring_skip(&host.function->queues[1].ring, 1);
+    assert_int_equal(vsock_poll(host.vsock), -EIO);
+    host_restart();
+    fake_ring_use(&host.function->queues[2].ring, 1000, 0);
+    assert_int_equal(vsock_poll(host.vsock), -EIO);
+
+    /* A send that finds a broken ring does not loop; the poll tells. */
+    host_restart();
+    connection = host_connect(HOST_PORT);
+    fake_ring_use(&host.function->queues[1].ring, TRANSMIT_SLOTS, 0);
+    static uint8_t bytes[65536];
+    for (int i = 0; i < 100; i++)
+        assert_true(vsock_send(connection, bytes, 1000) >= 0);
+    assert_int_equal(vsock_poll(host.vsock), -EIO);
+    host_stop();
+}
+
+static void test_device_wants_reset(void **state)
+{
+    (void)state;
+    host_start();
+    fake_pci_interrupt(host.function, host.function->config_vector);
+    assert_int_equal(host_pump(), 0); /* nothing is wrong */
+    host.function->status |= 64;
+    fake_pci_interrupt(host.function, host.function->config_vector);
+    assert_int_equal(host_pump(), -EIO);
+    host_restart();
+    host.function->gone = true;
+    fake_pci_interrupt(host.function, host.function->config_vector);
+    assert_int_equal(host_pump(), -EIO);
+    host.function->gone = false;
+    host_stop();
+}
+
+/* A flood does not hold the CPU: poll returns, and asks to be called again. */
+static bool flood;
+
+static void feed(enum vsock_event event, struct vsock_connection *connection)
+{
+    uint8_t byte = 0;
+    struct vsock_header header = host_header(VSOCK_OP_RW);
+
+    if (event != VSOCK_READABLE || !flood)
+        return;
+    while (vsock_receive(connection, &byte, 1) > 0)
+        continue;
+    header.length = 1;
+    host_send(&header, "x"); /* the host always has one more */
+}
+
+static void test_flood(void **state)
+{
+    (void)state;
+    host_start();
+    struct vsock_header header = host_header(VSOCK_OP_RW);
+
+    host_connect(HOST_PORT);
+    host.on_event = feed;
+    flood = true;
+    header.length = 1;
+    host_send(&header, "x");
+    host.wakes = 0;
+    assert_int_equal(vsock_poll(host.vsock), 0);
+    assert_int_equal(host.wakes, 1);
+    assert_in_range(host.event_count, 100, 300);
+    flood = false;
+    assert_int_equal(vsock_poll(host.vsock), 0);
+    assert_int_equal(host.wakes, 1);
+    host_stop();
+}
+
+/* A flood of bad packets is not a flood of log lines. */
+static void test_log_is_not_flooded(void **state)
+{
+    (void)state;
+    host_start();
+    struct vsock_header header = host_header(VSOCK_OP_REQUEST);
+    size_t lines = fake_os.log_lines[VIRTIO_LOG_WARNING];
+
+    header.destination_cid = 999;
+    for (int i = 0; i < 10000; i++)
+        host_exchange(&header, NULL);
+    assert_int_equal(host.vsock->statistics.malformed, 10000);
+    assert_in_range(fake_os.log_lines[VIRTIO_LOG_WARNING] - lines, 1, 20);
+    host_stop();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_broken_rings),
+        cmocka_unit_test(test_device_wants_reset),
+        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_log_is_not_flooded),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
