@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "commands.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -295,7 +296,7 @@ static enum status command_ping(struct session *session, int count, char **argv,
     struct error cause;
     double begin = clock_exact_ms();
     status = client_request(&session->client, "ping", NULL, CLIENT_QUICK, &result, &cause);
-    double elapsed = clock_exact_ms() - begin;
+    double elapsed = round((clock_exact_ms() - begin) * 1000) / 1000; /* whole microseconds */
     json_decref(result);
     if (status == STATUS_TOOL)
         return error_set(error, STATUS_CONNECTION, "the server refuses a ping: %.900s", cause.text);
@@ -306,7 +307,7 @@ static enum status command_ping(struct session *session, int count, char **argv,
     json_t *answer =
         json_pack("{s:s, s:f}", "endpoint", session->options.endpoint.name, "milliseconds", elapsed);
     if (session->json)
-        output_json(&session->output, answer, JSON_PRETTY | JSON_REAL_PRECISION(6));
+        output_json(&session->output, answer, JSON_PRETTY);
     else
         fprintf(session->output.file, "%s answers after %.3f ms\n", session->options.endpoint.name, elapsed);
     json_decref(answer);

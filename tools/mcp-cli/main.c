@@ -55,7 +55,8 @@ static enum status read_endpoint(const struct settings *settings, struct endpoin
     if (settings->tcp)
         return endpoint_tcp(endpoint, settings->tcp, error);
     const char *path = settings->socket ? settings->socket : getenv("MCP_SOCKET");
-    return endpoint_unix(endpoint, path ? path : DEFAULT_SOCKET, error);
+    bool is_set = settings->socket || (path && path[0] != '\0'); /* an empty variable is none */
+    return endpoint_unix(endpoint, is_set ? path : DEFAULT_SOCKET, error);
 }
 
 /* Takes the settings over into the session. */

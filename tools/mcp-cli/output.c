@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #define INDENT        2
-#define WAITING_AFTER 1000 /* milliseconds: shorter waits show nothing */
+#define REAL_DIGITS   JSON_REAL_PRECISION(15) /* 0.1 stays 0.1 */
+#define WAITING_AFTER 1000                    /* milliseconds: shorter waits show nothing */
 
 void output_initialise(struct output *output, FILE *file, enum colour_choice choice)
 {
@@ -60,7 +61,7 @@ void output_line(const struct output *output, const char *text, size_t length)
 
 void output_json(const struct output *output, const json_t *value, size_t flags)
 {
-    char *text = json_dumps(value, flags | JSON_ENCODE_ANY);
+    char *text = json_dumps(value, flags | JSON_ENCODE_ANY | REAL_DIGITS);
     if (!text) {
         fputs("null\n", output->file);
         return;
@@ -99,7 +100,7 @@ static bool is_scalar(const json_t *value)
 static void scalar(const struct output *output, const json_t *value, size_t indent)
 {
     if (!json_is_string(value)) {
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+        char *text = json_dumps(value, JSON_ENCODE_ANY | REAL_DIGITS);
         fputs(text ? text : "null", output->file);
         free(text);
         return;

@@ -92,9 +92,9 @@ static void metadata_and_load_model(void **state)
     RUN("metadata", "--json");
     server_handshake();
     server_expect_call("metadata", "{}");
-    server_reply_structured("{\"model_name\":\"m\"}");
+    server_reply_structured("{\"model_name\":\"m\",\"x\":15474.942}");
     assert_int_equal(run_finish(), 0);
-    assert_string_equal(harness.out, "{\n  \"model_name\": \"m\"\n}\n");
+    assert_string_equal(harness.out, "{\n  \"model_name\": \"m\",\n  \"x\": 15474.942\n}\n");
 
     RUN("load-model", "guide.kv");
     server_handshake();

@@ -39,8 +39,11 @@ static void nobody_listens(void **state)
     harness_setup(NULL);
     run_start(NULL, WORDS("--tcp", address, "health"));
     assert_fails(3, "Connection refused. Is vsock-bridge running with --tcp");
-    run_start(NULL, WORDS("--tcp", "no.such.host.invalid:1", "health"));
-    assert_fails(3, "cannot connect to tcp no.such.host.invalid:1: ");
+    char host[110];
+    memset(host, 'h', sizeof host); /* no name has a part of more than 63: nobody is asked for it */
+    memcpy(host + sizeof host - 3, ":1", 3);
+    run_start(NULL, WORDS("--tcp", host, "health"));
+    assert_fails(3, "cannot connect to tcp hhh");
     run_start(NULL, WORDS("--vsock", "4294967294:4294967295", "--timeout", "2", "health"));
     assert_fails(3, "cannot connect to vsock 4294967294:4294967295: ");
 }
