@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The forms of a conversation: frames, lines, the original's method form, several requests under way."""
 import json
+import pathlib
 import subprocess
+import tempfile
 import unittest
 
 from vm import TIMEOUT, VM, have
@@ -64,6 +66,51 @@ class Forms(unittest.TestCase):
             second = two.start("tools/call", {"name": "metadata"})
             self.assertIn("model_name", two.answer(second)["result"]["structuredContent"])
             self.assertIn("status", one.answer(first)["result"]["structuredContent"])
+
+
+class LongCall(unittest.TestCase):
+    """While a big module loads, everything else is answered. Nothing is timed: the order of the answers shows it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="mk-")
+        module = pathlib.Path(cls.folder.name) / "big.kv"
+        with module.open("w") as file:
+            file.write("# microkernelia dictionary\n")
+            for number in range(100000):
+                file.write(f"Q: What is the number {number} of {number * 7919 % 100003}?\nA: It is {number}.\n")
+        cls.vm = VM(boot="pvh", memory=256, module=module, append="model=none")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.vm.close()
+        cls.folder.cleanup()
+
+    def start_loading(self, client):
+        return client.start("tools/call", {"name": "load_model", "arguments": {"path": "big.kv"}})
+
+    def test_others_are_answered_meanwhile(self):
+        with self.vm.client() as busy, self.vm.client() as other:
+            load = self.start_loading(busy)
+            pings = [busy.start("ping") for _ in range(10)]
+            self.assertGreaterEqual(other.tool("health")["details"]["requests"]["pending"], 2, "load_model and health")
+            answers = [busy.receive()["id"] for _ in range(11)]
+            self.assertEqual(answers, pings + [load])
+            self.assertTrue(busy.tool("infer", prompt="What is the number 4711 of 4090?")["matched"])
+
+    def test_cancelled(self):
+        with self.vm.client() as client:
+            load = self.start_loading(client)
+            client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": load}})
+            # A cancelled request has no answer: the next one's is the next thing to be heard.
+            self.assertIn(client.tool("health")["status"], ("ok", "degraded"))
+
+    def test_client_that_leaves(self):
+        client = self.vm.client()
+        self.start_loading(client)
+        client.close()
+        with self.vm.client() as other:
+            self.assertIn(other.tool("health")["status"], ("ok", "degraded"))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ class Folder:
     def __init__(self):
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="mk-"))
         (self.path / "run").mkdir(mode=0o700)
-        self.environment = dict(os.environ, XDG_RUNTIME_DIR=str(self.path / "run"), MK_BUILD=str(BUILD))
+        self.environment = dict(os.environ, XDG_RUNTIME_DIR=str(self.path / "run"), MK_BUILD=str(BUILD),
+                                XDG_STATE_HOME=str(self.path / "state"))
         self.janitor = subprocess.Popen(
             ["sh", "-c", 'read -r _; for s in "$2"/*.sock; do "$1" --stop --socket "$s"; done; rm -rf "$2"', "sh",
              RUN, self.path], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -90,6 +91,33 @@ class VM:
         if kind is not None:
             print("--- the VM's serial output:\n" + self.serial()[-8000:], flush=True)
         self.close()
+
+
+class Machine:
+    """A bare QEMU without vsock, for what tools/run does not do: other devices, other firmware."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35",
+             "-accel", "tcg", "-cpu", "max", "-display", "none", "-no-reboot", "-serial", "stdio",
+             "-device", "isa-debug-exit,iobase=0xf4,iosize=4", *map(str, arguments)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.output = b""
+
+    def wait_for(self, text):
+        """Reads the serial output up to a line with `text`; returns all of it so far."""
+        for line in self.process.stdout:
+            self.output += line
+            if text.encode() in line:
+                return self.output.decode(errors="replace")
+        raise AssertionError(f"QEMU ended without '{text}': {self.output.decode(errors='replace')[-4000:]}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
 
 
 class Closed(Exception):

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel makes of its command line, its modules, its memory and its devices."""
+import pathlib
+import time
+import unittest
+
+from vm import BUILD, GUIDE, KERNEL, VM, Machine, cpu_seconds
+
+OVMF = pathlib.Path("/usr/share/ovmf/OVMF.fd")
+SMALLEST = 8  # MiB
+
+
+class Boot(unittest.TestCase):
+    def test_unknown_words_are_logged(self):
+        with VM(boot="pvh", append="fly=high  log=loud panic=never plain") as vm:
+            for word in ("fly=high", "log=loud", "panic=never", "plain"):
+                self.assertIn(f"'{word}'", vm.serial())
+            with vm.client() as client:
+                self.assertEqual(client.tool("health")["status"], "ok")
+
+    def test_log_level(self):
+        with VM(boot="pvh", append="log=debug") as vm, vm.client() as client:
+            client.tool("health")
+            self.assertIn("DEBUG", vm.serial())
+        with VM(boot="pvh") as vm:
+            self.assertNotIn("DEBUG", vm.serial())
+
+    def test_model_that_is_not_there(self):
+        with VM(boot="pvh", append="model=other.kv") as vm, vm.client() as client:
+            self.assertIn("other.kv", vm.serial())
+            self.assertEqual(client.tool("health")["status"], "degraded")
+            client.tool("load_model", path="guide.kv")
+            self.assertEqual(client.tool("health")["status"], "ok")
+
+    def test_broken_model(self):
+        with VM(boot="pvh", module=__file__) as vm, vm.client() as client:
+            self.assertIn(f"cannot load '{pathlib.Path(__file__).name}'", vm.serial())
+            self.assertEqual(client.tool("health")["status"], "degraded")
+            answer = client.request("tools/call", {"name": "infer", "arguments": {"prompt": "What is a unikernel?"}})
+            self.assertTrue(answer["isError"])
+            self.assertIn("load_model", answer["content"][0]["text"])
+
+    def test_smallest_memory(self):
+        with VM(boot="pvh", memory=SMALLEST) as vm, vm.client() as client:
+            self.assertTrue(client.tool("infer", prompt="What is a unikernel?")["matched"])
+            self.assertEqual(client.tool("health")["details"]["memory"]["failures"], 0)
+
+    def test_no_vsock(self):
+        with Machine("-m", "64", "-kernel", KERNEL, "-initrd", GUIDE) as machine:
+            self.assertIn("vsock", machine.wait_for("ready"))
+
+    def test_no_module(self):
+        with Machine("-m", "64", "-kernel", KERNEL) as machine:
+            self.assertIn("no model", machine.wait_for("ready"))
+
+    @unittest.skipUnless(OVMF.exists(), f"{OVMF} is missing (Debian: ovmf)")
+    def test_uefi(self):
+        with Machine("-m", "256", "-bios", OVMF, "-cdrom", BUILD / "microkernelia.iso") as machine:
+            self.assertIn("Multiboot2", machine.wait_for("ready"))
+
+    def test_idle_costs_nothing(self):
+        """Below 3 % of a CPU, with a client that is connected and silent: QEMU's and the bridge's CPU time, counted."""
+        with VM() as vm, vm.client() as client:
+            client.tool("health")
+            seconds = 5
+            before = cpu_seconds(vm.qemu_pid) + cpu_seconds(vm.bridge_pid)
+            time.sleep(seconds)
+            used = cpu_seconds(vm.qemu_pid) + cpu_seconds(vm.bridge_pid) - before
+            self.assertLess(used, 0.03 * seconds)
+            print(f"idle: {used / seconds:.1%} of a CPU", flush=True)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

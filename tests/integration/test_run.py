@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""tools/run: what it answers with, and that it leaves no process, socket or file behind, whatever ends it."""
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import unittest
+
+from vm import BUILD, RUN, TIMEOUT, Client, Folder
+
+GRACE = 30  # seconds until what was killed must be gone; it takes a fraction of one
+
+
+class Run(unittest.TestCase):
+    def setUp(self):
+        self.folder = Folder()
+        self.addCleanup(self.folder.close)
+        self.socket = self.folder.path / "vm.sock"
+
+    def command(self, *arguments, socket=None):
+        return [str(RUN), "--no-build", "--boot", "pvh", "--socket", str(socket or self.socket), *arguments]
+
+    def run_to_end(self, *arguments, socket=None, **options):
+        options = {"env": self.folder.environment, "stdin": subprocess.DEVNULL, **options}
+        return subprocess.run(self.command(*arguments, socket=socket), capture_output=True, text=True, check=False,
+                              timeout=2 * TIMEOUT, **options)
+
+    def start(self, *arguments):
+        """Starts tools/run and waits until mcp-cli runs, which is after `ready`."""
+        process = subprocess.Popen(self.command(*arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=self.folder.environment,
+                                   start_new_session=True)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        self.wait_for(lambda: "mcp-cli" in self.processes(), "mcp-cli does not start")
+        return process
+
+    def processes(self):
+        """name -> process id of all processes that have to do with this test's folder."""
+        found = {}
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
+            try:
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            except (NotADirectoryError, FileNotFoundError, ProcessLookupError):
+                continue
+            if int(entry.name) != self.folder.janitor.pid and any(str(self.folder.path) in word for word in words):
+                program = words[1] if words[0] == "bash" else words[0]
+                found[pathlib.Path(program).name] = int(entry.name)
+        return found
+
+    def wait_for(self, condition, message):
+        end = time.monotonic() + GRACE
+        while not condition():
+            self.assertLess(time.monotonic(), end, f"{message}; left: {self.processes()}, "
+                            f"{self.folder.runtime_files()}, {list(self.folder.path.glob('*.sock'))}")
+            time.sleep(0.02)
+
+    def left_behind(self):
+        return self.processes() or self.folder.runtime_files() or list(self.folder.path.glob("*.sock"))
+
+    def expect_nothing_left(self):
+        self.assertFalse(self.left_behind(), f"{self.processes()} {self.folder.runtime_files()}")
+
+    # What it answers with
+
+    def test_one_question(self):
+        done = self.run_to_end("infer", "What is a unikernel?")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("unikernel", done.stdout)
+        self.expect_nothing_left()
+
+    def test_prompt(self):
+        done = self.run_to_end(stdin=None, input="health\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("status", done.stdout)
+        self.expect_nothing_left()
+
+    def test_exit_status(self):
+        for arguments, status in ((("load-model", "none.kv"), 1), (("no-such-command",), 2), (("--boot", "tape"), 2),
+                                  (("--memory", "0"), 2), (("--socket", "/tmp/" + "x" * 108), 2), (("--fly",), 2),
+                                  (("--detach", "health"), 2), (("--help",), 0),
+                                  (("--socket", "/nonexistent/vm.sock", "health"), 4),
+                                  (("--module", "/nonexistent"), 2)):
+            done = self.run_to_end(*arguments)
+            self.assertEqual(done.returncode, status, f"{arguments}: {done.stdout}{done.stderr}")
+        self.expect_nothing_left()
+
+    def test_a_kernel_that_does_not_start(self):
+        build = self.folder.path / "build"
+        (build / "tools").mkdir(parents=True)
+        for tool in ("mcp-cli", "vsock-bridge"):
+            (build / "tools" / tool).symlink_to(BUILD / "tools" / tool)
+        (build / "microkernelia.elf").write_text("no kernel")
+        done = self.run_to_end("health", env=dict(self.folder.environment, MK_BUILD=str(build)))
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("QEMU ended", done.stderr)
+        self.expect_nothing_left()
+
+    def test_words_and_modules(self):
+        module = self.folder.path / "it's mine.kv"
+        module.write_text("# microkernelia dictionary\nQ: What is new?\nA: Everything.\n")
+        for boot in ("pvh", "iso"):
+            serial = self.folder.path / f"serial-{boot}"
+            done = self.run_to_end("--boot", boot, "--append", "log=debug surprise=$x;", "--serial", str(serial),
+                                   "--module", str(module), "infer", "What is new?")
+            # PVH's word module= cannot hold a name with a space; GRUB's module string can.
+            self.assertIn("surprise=$x;", serial.read_text())
+            if boot == "iso":
+                self.assertIn("Everything.", done.stdout, done.stderr + serial.read_text())
+        self.expect_nothing_left()
+
+    # What ends it
+
+    def test_signals(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL):
+            with self.subTest(signal=number.name):
+                process = self.start("logs", "-f")
+                if number == signal.SIGINT:
+                    os.killpg(process.pid, number)  # as a terminal does
+                else:
+                    process.send_signal(number)
+                process.wait(GRACE)
+                if number != signal.SIGKILL:
+                    self.assertNotEqual(process.returncode, 0)
+                self.wait_for(lambda: not self.left_behind(), "something stays")
+
+    def test_killed_processes(self):
+        for victim, message in (("qemu-system-x86_64", "QEMU ended"), ("vsock-bridge", "vsock-bridge ended"),
+                                ("keep-vm", "")):
+            with self.subTest(victim=victim):
+                process = self.start("logs", "-f")
+                os.kill(self.processes()[victim], signal.SIGKILL)
+                _, errors = process.communicate(timeout=GRACE)
+                self.assertEqual(process.returncode, 3, errors)
+                self.assertIn(message, errors)
+                self.wait_for(lambda: not self.left_behind(), "something stays")
+
+    # Several VMs
+
+    def test_two_side_by_side(self):
+        other = self.folder.path / "other.sock"
+        for socket in (self.socket, other):
+            done = self.run_to_end("--detach", socket=socket)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        with Client(self.socket) as one, Client(other) as two:
+            self.assertEqual(one.tool("health")["status"], "ok")
+            self.assertEqual(two.tool("health")["status"], "ok")
+            self.assertEqual(self.run_to_end("--stop").returncode, 0)
+            one.expect_closed()
+            self.assertEqual(two.tool("health")["status"], "ok")
+        self.assertEqual(self.run_to_end("--stop", socket=other).returncode, 0)
+        self.expect_nothing_left()
+
+    def test_detach_and_stop(self):
+        started = self.run_to_end("--detach")
+        self.assertEqual(started.returncode, 0, started.stderr)
+        self.assertIn(f"--stop --socket '{self.socket}'", started.stdout)
+        self.assertIn(f"--socket '{self.socket}' infer", started.stdout)
+        self.assertNotIn("run", self.processes())
+        second = self.run_to_end("health")
+        self.assertEqual(second.returncode, 4)
+        self.assertIn("a VM runs at", second.stderr)
+        with Client(self.socket) as client:
+            self.assertEqual(client.tool("health")["status"], "ok")
+        self.assertEqual(self.run_to_end("--stop").returncode, 0)
+        self.expect_nothing_left()
+        self.assertIn("no VM runs", self.run_to_end("--stop").stderr)
+
+    def test_detached_and_killed(self):
+        """What a killed keep-vm left does not stand in the way of the next VM."""
+        self.assertEqual(self.run_to_end("--detach").returncode, 0)
+        os.kill(self.processes()["keep-vm"], signal.SIGKILL)
+        self.wait_for(lambda: not self.processes(), "a process stays")
+        self.assertEqual(self.run_to_end("health").returncode, 0)
+        self.expect_nothing_left()
+
+    def test_socket_in_use(self):
+        """A program that serves at the socket already keeps it."""
+        import socket
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(str(self.socket))
+            other.listen()
+            done = self.run_to_end("health")
+            self.assertEqual(done.returncode, 4)
+            self.assertIn("vsock-bridge did not start", done.stderr)
+            self.assertTrue(self.socket.is_socket())
+            self.socket.unlink()
+        self.expect_nothing_left()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
