@@ -101,15 +101,23 @@ static uint64_t *make_entry(uintptr_t address, unsigned wanted)
     return &table[level_index(address, wanted)];
 }
 
+/* The tables are walked by the lower 48 bits; an address whose upper bits are not the 47th's would reach
+ * somebody else's entry. */
+static bool is_canonical(uintptr_t address)
+{
+    return (uintptr_t)((intptr_t)(address << 16) >> 16) == address;
+}
+
 static bool valid_range(uintptr_t address, size_t size)
 {
     return address % MMU_PAGE_SIZE == 0 && size % MMU_PAGE_SIZE == 0 && size != 0 &&
-           size - 1 <= UINTPTR_MAX - address;
+           size - 1 <= UINTPTR_MAX - address && is_canonical(address) && is_canonical(address + size - 1) &&
+           address >> 63 == (address + size - 1) >> 63;
 }
 
 int mmu_map(uint64_t physical, uintptr_t virtual_address, size_t size, unsigned flags)
 {
-    if (!valid_range(virtual_address, size) || physical % MMU_PAGE_SIZE != 0 ||
+    if (!valid_range(virtual_address, size) || physical % MMU_PAGE_SIZE != 0 || physical > ENTRY_ADDRESS ||
         size > ENTRY_ADDRESS - physical || ((flags & MMU_WRITE) && (flags & MMU_EXECUTE)))
         return -EINVAL;
 
@@ -202,8 +210,7 @@ int mmu_guard_page(uintptr_t virtual_address)
 
 bool mmu_query(uintptr_t virtual_address, uint64_t *physical, unsigned *flags)
 {
-    /* A non-canonical address has no translation, whatever its lower bits say. */
-    if (root == NULL || (uint64_t)((int64_t)((uint64_t)virtual_address << 16) >> 16) != virtual_address)
+    if (root == NULL || !is_canonical(virtual_address))
         return false;
     unsigned level;
     uint64_t entry = *lookup(virtual_address, &level);

@@ -48,8 +48,8 @@ void mmu_set_frame_source(mmu_frame_source frames);
 int mmu_protect_sections(void);
 
 /* Maps [physical, +size) at `virtual_address`; both page-aligned; 2 MiB pages where everything is aligned for
- * them. Returns 0, -EINVAL (alignment, overflow, write with execute), -EEXIST (something is mapped there;
- * nothing was changed), -ENOMEM (nothing stays mapped). */
+ * them. Returns 0, -EINVAL (alignment, overflow, an address that is not canonical or beyond 52 bits, write
+ * with execute), -EEXIST (something is mapped there; nothing was changed), -ENOMEM (nothing stays mapped). */
 int mmu_map(uint64_t physical, uintptr_t virtual_address, size_t size, unsigned flags);
 
 /* Removes mappings; holes are passed over. Returns 0, -EINVAL, -ENOMEM (a large page had to be split). */
