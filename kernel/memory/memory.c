@@ -104,12 +104,12 @@ static uint64_t later_frame(void)
 
 static void on_frames_broken(const char *what)
 {
-    panic("frames: %s", what);
+    panic("%s", what);
 }
 
 static void on_heap_broken(const char *what)
 {
-    panic("heap: %s", what);
+    panic("%s", what);
 }
 
 int memory_initialise(const struct boot_info *info)
