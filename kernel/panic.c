@@ -40,13 +40,15 @@ static void begin(enum panic_code code)
     panicking = true;
 }
 
-static void print_address(const char *label, uintptr_t address)
+/* `behind` is 1 for a return address: the call may be the last instruction of its function, and the address
+ * behind it the next one's, so the call itself is looked up. */
+static void print_address(const char *label, uintptr_t address, unsigned behind)
 {
     uint64_t offset;
-    const char *name = symbol_find(address, &offset);
+    const char *name = symbol_find(address - behind, &offset);
     if (name != NULL)
         log_write(LOG_ERROR, "panic", "%s %016llx %s+0x%llx", label, (unsigned long long)address, name,
-                  (unsigned long long)offset);
+                  (unsigned long long)offset + behind);
     else
         log_write(LOG_ERROR, "panic", "%s %016llx", label, (unsigned long long)address);
 }
@@ -61,7 +63,7 @@ static void backtrace(uintptr_t frame)
         const uintptr_t *words = (const uintptr_t *)frame;
         if (words[1] == 0)
             return;
-        print_address("  at", words[1]);
+        print_address("  at", words[1], 1);
         if (words[0] <= frame)
             return;
         frame = words[0];
@@ -166,7 +168,11 @@ _Noreturn void panic_exception(const struct interrupt_frame *f)
                   (unsigned long long)registers[i + 1].value, registers[i + 2].name,
                   (unsigned long long)registers[i + 2].value, registers[i + 3].name,
                   (unsigned long long)registers[i + 3].value);
-    print_address("rip", f->rip);
+    print_address("rip", f->rip, 0);
+    /* A call of what cannot be executed has made no frame yet: its return address is the last thing pushed.
+     */
+    if (f->vector == 14 && (f->error & 16) != 0 && f->rsp % 8 == 0 && mmu_query(f->rsp, NULL, NULL))
+        print_address("  at", *(const uintptr_t *)f->rsp, 1);
     backtrace(f->rbp);
     finish(PANIC_CODE_EXCEPTION);
 }
