@@ -23,4 +23,6 @@ set(MK_KERNEL_COMPILE
   -fstack-protector-strong -mstack-protector-guard=global
   -fno-omit-frame-pointer -fno-asynchronous-unwind-tables
   -ffunction-sections -fdata-sections -fno-common
-  -O2 -g)
+  -O2 -g
+  # clang 14's assembler leaves the prefix map out and names the sources' folder, so there: no debug information.
+  $<$<COMPILE_LANG_AND_ID:ASM,Clang>:-g0>)
