@@ -11,9 +11,6 @@
 #define CONNECT_TIMEOUT_US 2000000
 #define CLOSE_TIMEOUT_US   8000000
 
-#define PORT_DYNAMIC_FIRST 49152u
-#define PORT_ANY           UINT32_MAX
-
 static struct list *bucket_of(struct vsock *vsock, uint32_t peer_port, uint32_t local_port)
 {
     return &vsock->buckets[(peer_port * 0x9e3779b1u ^ local_port) % VSOCK_BUCKETS];
@@ -150,7 +147,7 @@ bool vsock_is_listening(const struct vsock *vsock, uint32_t port)
 
 int vsock_listen(struct vsock *vsock, uint32_t port)
 {
-    if (port == PORT_ANY)
+    if (port == VSOCK_PORT_ANY)
         return -EINVAL;
     if (vsock_is_listening(vsock, port))
         return -EADDRINUSE;
@@ -165,8 +162,8 @@ static uint32_t choose_port(struct vsock *vsock, uint64_t cid, uint32_t port)
 {
     for (;;) {
         uint32_t candidate = vsock->next_port++;
-        if (vsock->next_port == PORT_ANY)
-            vsock->next_port = PORT_DYNAMIC_FIRST;
+        if (vsock->next_port == VSOCK_PORT_ANY)
+            vsock->next_port = VSOCK_PORT_DYNAMIC;
         if (!vsock_is_listening(vsock, candidate) &&
             vsock_connection_find(vsock, cid, port, candidate) == NULL)
             return candidate;

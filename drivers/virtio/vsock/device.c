@@ -17,8 +17,6 @@ enum { QUEUE_RECEIVE, QUEUE_TRANSMIT, QUEUE_EVENT }; /* section 5.10.2 */
 /* Packets that one poll handles before it lets other tasks run: a flood must not hold the CPU. */
 #define POLL_BUDGET 256
 
-#define PORT_DYNAMIC_FIRST 49152u
-
 /* Interrupt context. */
 VIRTIO_INTERRUPT_CODE static void on_queue(void *argument)
 {
@@ -150,7 +148,7 @@ int vsock_create(struct virtio_device *device, const struct vsock_config *config
     created->os = os;
     created->config = *config;
     created->next_deadline = UINT64_MAX;
-    created->next_port = PORT_DYNAMIC_FIRST;
+    created->next_port = VSOCK_PORT_DYNAMIC;
     for (size_t i = 0; i < VSOCK_BUCKETS; i++)
         list_initialise(&created->buckets[i]);
     list_initialise(&created->ready);

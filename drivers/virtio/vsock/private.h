@@ -52,17 +52,19 @@ enum vsock_operation {
 #define VSOCK_SHUTDOWN_SEND    2u
 #define VSOCK_SHUTDOWN_BOTH    3u
 
-#define VSOCK_BUCKETS    64 /* of the connection table */
-#define VSOCK_PORTS_MAX  8
-#define VSOCK_RESETS_MAX 32 /* answers that belong to no connection */
-#define RECEIVE_BUFFERS  32
-#define RECEIVE_SIZE     4096         /* header and payload in one descriptor */
-#define TRANSMIT_SLOTS   64           /* entries of the transmit queue, at most */
-#define TRANSMIT_INLINE  ((size_t)64) /* every slot's own memory: any packet without payload fits */
-#define TRANSMIT_SIZE    16384
-#define TRANSMIT_RESERVE 4096 /* packets up to this have memory that is never given back, */
-#define RESERVE_COUNT    4    /* for as many of them */
-#define EVENT_BUFFERS    8
+#define VSOCK_BUCKETS      64         /* of the connection table */
+#define VSOCK_PORT_DYNAMIC 49152u     /* and above: for our own connections */
+#define VSOCK_PORT_ANY     UINT32_MAX /* no port */
+#define VSOCK_PORTS_MAX    8
+#define VSOCK_RESETS_MAX   32 /* answers that belong to no connection */
+#define RECEIVE_BUFFERS    32
+#define RECEIVE_SIZE       4096         /* header and payload in one descriptor */
+#define TRANSMIT_SLOTS     64           /* entries of the transmit queue, at most */
+#define TRANSMIT_INLINE    ((size_t)64) /* every slot's own memory: any packet without payload fits */
+#define TRANSMIT_SIZE      16384
+#define TRANSMIT_RESERVE   4096 /* packets up to this have memory that is never given back, */
+#define RESERVE_COUNT      4    /* for as many of them */
+#define EVENT_BUFFERS      8
 
 struct vsock_segment;
 

@@ -256,6 +256,27 @@ static void test_half_close(void **state)
     host_stop();
 }
 
+/* RST after the end of the stream takes nothing away from a reader. */
+static void test_reset_after_end(void **state)
+{
+    (void)state;
+    host_start();
+    struct vsock_connection *connection = host_connect(HOST_PORT);
+    struct vsock_header header = host_header(VSOCK_OP_SHUTDOWN);
+    uint8_t byte = 0;
+
+    header.flags = VSOCK_SHUTDOWN_SEND;
+    host_exchange(&header, NULL);
+    header = host_header(VSOCK_OP_RST);
+    host_exchange(&header, NULL);
+    assert_int_equal(host_count(VSOCK_RESET, connection), 1);
+    assert_int_equal(vsock_receive(connection, &byte, 1), 0);
+    assert_int_equal(vsock_send(connection, &byte, 1), -ECONNRESET);
+    vsock_abort(connection);
+    host_expect_nothing();
+    host_stop();
+}
+
 /* A writer that waits learns that nobody will read. */
 static void test_peer_stops_receiving(void **state)
 {
@@ -335,19 +356,13 @@ static void test_close_times_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_create),
-        cmocka_unit_test(test_create_without_memory),
-        cmocka_unit_test(test_create_refuses),
-        cmocka_unit_test(test_small_queues),
-        cmocka_unit_test(test_listen),
-        cmocka_unit_test(test_accept_and_talk),
-        cmocka_unit_test(test_guest_closes),
-        cmocka_unit_test(test_both_close),
-        cmocka_unit_test(test_host_closes),
-        cmocka_unit_test(test_half_close),
-        cmocka_unit_test(test_peer_stops_receiving),
-        cmocka_unit_test(test_peer_resets),
-        cmocka_unit_test(test_close_times_out),
+        cmocka_unit_test(test_create),          cmocka_unit_test(test_create_without_memory),
+        cmocka_unit_test(test_create_refuses),  cmocka_unit_test(test_small_queues),
+        cmocka_unit_test(test_listen),          cmocka_unit_test(test_accept_and_talk),
+        cmocka_unit_test(test_guest_closes),    cmocka_unit_test(test_both_close),
+        cmocka_unit_test(test_host_closes),     cmocka_unit_test(test_half_close),
+        cmocka_unit_test(test_reset_after_end), cmocka_unit_test(test_peer_stops_receiving),
+        cmocka_unit_test(test_peer_resets),     cmocka_unit_test(test_close_times_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,9 @@ struct virtio_os {
     void *(*alloc)(void *context, size_t size);
     void (*free)(void *context, void *memory, size_t size);
 
-    /* Maps device registers, uncached. The mapping stays. NULL on failure. */
+    /* Maps device registers, uncached. The mapping stays; the same registers may be asked for again. The
+     * address is the host's word: a kernel that does not trust it refuses its own RAM here. NULL on failure.
+     */
     volatile void *(*map_mmio)(void *context, uint64_t physical, size_t size);
 
     /* PCI configuration space of bus<<8 | device<<3 | function; `width` is 1, 2 or 4 bytes, `offset` a
@@ -45,10 +47,12 @@ struct virtio_os {
      * (PCI 3.0, 6.8.1). Returns 0 or a negative errno. */
     int (*interrupt_allocate)(void *context, virtio_interrupt_handler handler, void *argument,
                               uint64_t *message_address, uint32_t *message_data);
+    /* After this returns, the handler is not called any more. */
     void (*interrupt_free)(void *context, uint64_t message_address, uint32_t message_data);
 
     uint64_t (*now_us)(void *context); /* monotonic microseconds */
 
+    /* One line, without a line feed. Formats are those of printf, without floating point. */
     void (*log)(void *context, enum virtio_log_level level, const char *subsystem, const char *format,
                 va_list arguments);
 };

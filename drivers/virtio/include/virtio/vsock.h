@@ -2,12 +2,16 @@
  *
  * Streams between guest and host over virtio-vsock (virtio 1.2, section 5.10).
  *
- * Nothing here blocks. The owner calls vsock_poll after the `wake` hook fired (wake comes in interrupt
- * context) and receives events; between polls it reads and writes. Single-threaded: one task owns a vsock.
+ * Nothing here blocks. The owner calls vsock_poll after the `wake` hook fired and receives events; between
+ * polls it reads and writes. Single-threaded: one task owns a vsock, and none of these calls may be made in
+ * interrupt context.
  *
  * Ownership: a connection exists from its ACCEPTED (or vsock_connect) until the owner calls vsock_close or
  * vsock_abort on it, whatever the peer does meanwhile. The host may lie in every field: malformed packets are
  * counted, logged and answered with a reset, never believed.
+ *
+ * Connections are accepted from the host (CID 2) alone. Some hosts forward packets between their guests; a
+ * sibling's request carries its own CID and is refused.
  */
 #ifndef VIRTIO_VSOCK_H
 #define VIRTIO_VSOCK_H
@@ -28,46 +32,60 @@ enum vsock_event {
     VSOCK_CONNECTED, /* vsock_connect succeeded */
     VSOCK_READABLE,  /* bytes can be received, or the end of the stream can */
     VSOCK_WRITABLE,  /* a send that returned less than asked may go on */
-    VSOCK_RESET,     /* the connection is dead: reads return what is buffered, then -ECONNRESET; writes fail.
-                        vsock_close it. */
+    VSOCK_RESET, /* the connection is dead: reads return what is buffered, then the end of the stream if the
+                    peer had sent it, else -ECONNRESET; writes fail. vsock_close it. */
 };
 
 struct vsock_config {
-    size_t connections_max;     /* at once, in all; e.g. 64. One more is answered with RST. */
-    size_t receive_buffer_size; /* bytes of credit per connection; allocated on demand, not in advance; e.g.
-                                   65536 */
+    size_t connections_max; /* at once, those that are closing among them; e.g. 64. One more is answered with
+                               RST. */
+    size_t receive_buffer_size; /* bytes of credit per connection, at most 2 GiB; e.g. 65536. Allocated for
+                                   what is there to be read, not in advance; a connection for whose data there
+                                   is no memory is reset. */
     /* Called from vsock_poll. It may call anything here but vsock_poll and vsock_destroy. */
     void (*event)(void *context, enum vsock_event event, struct vsock_connection *connection);
-    void (*wake)(void *context); /* interrupt context (VIRTIO_INTERRUPT_CODE): call vsock_poll soon */
+    /* Call vsock_poll soon. In interrupt context (so it keeps to VIRTIO_INTERRUPT_CODE), and from within
+     * calls here. */
+    void (*wake)(void *context);
     void *context;
 };
 
-/* Takes the device over (also on failure, when it is destroyed). Returns 0 or a negative errno. */
+/* Takes the device over (also on failure, when it is destroyed). Calls `wake`: the first poll arms the
+ * interrupts. Returns 0; -EINVAL for a configuration or device that makes no sense; -ENODEV, -ENOENT, -EIO,
+ * -EAGAIN as <virtio/device.h> has them, or for a CID that is none; -ENOMEM. */
 int vsock_create(struct virtio_device *device, const struct vsock_config *config, struct vsock **vsock);
+/* Resets the device and frees everything, the connections that are still open too: their handles are invalid.
+ */
 void vsock_destroy(struct vsock *vsock);
 
 uint64_t vsock_guest_cid(const struct vsock *vsock);
 
-/* Accept connections to `port`. At most 8 ports. Returns 0, -EADDRINUSE, -ENOSPC. */
+/* Accepts connections to `port` from the host. At most 8 ports. Returns 0, -EADDRINUSE, -ENOSPC, or -EINVAL
+ * for the port 2^32-1, which is none. */
 int vsock_listen(struct vsock *vsock, uint32_t port);
 
-/* Starts a connection from a free local port; CONNECTED or RESET follows. Returns 0 or -ENOSPC, -ENOMEM. */
+/* Starts a connection from a free local port; CONNECTED or RESET follows, the latter after two seconds
+ * without an answer. Returns 0, -ENOSPC (connections_max), -ENOMEM. */
 int vsock_connect(struct vsock *vsock, uint64_t cid, uint32_t port, struct vsock_connection **connection);
 
-/* Handles all that the device has done and delivers events. Also runs time-outs (section 5.10.6.5 leaves them
- * to the driver): call it at least once a second while connections are closing. Returns 0, or -EIO when the
- * device is broken (then destroy it). */
+/* Handles what the device has done and delivers events. Its work is bounded: under a flood it calls `wake`
+ * and returns, so that other tasks run. Also runs time-outs, which the standard leaves to the driver (2 s for
+ * a connection to be answered, 8 s for a close): call it at least once a second while there are connections.
+ * Returns 0, or -EIO when the device is broken (then destroy it). */
 int vsock_poll(struct vsock *vsock);
 
 /* Copies at most `size` received bytes. Returns their number, 0 at the end of the stream (the peer sent
- * SHUTDOWN_SEND and all was read), -EAGAIN when there are none yet, -ECONNRESET. */
+ * SHUTDOWN_SEND and all was read) and for `size` 0, -EAGAIN when there are none yet, -ECONNRESET. */
 int64_t vsock_receive(struct vsock_connection *connection, void *buffer, size_t size);
 
-/* Queues at most `size` bytes, as far as the peer's credit and the ring allow. Returns how many (0 to size),
- * or -EPIPE, -ECONNRESET. After fewer than `size`, VSOCK_WRITABLE follows. */
+/* Queues at most `size` bytes, as far as the peer's credit, the ring and memory allow. Returns how many (0 to
+ * size), -EPIPE after vsock_shutdown_send or when the peer receives no more, -ECONNRESET. After fewer than
+ * `size`, VSOCK_WRITABLE follows, also when it is only to say -EPIPE. Connections that wait for room in the
+ * ring send in turn. */
 int64_t vsock_send(struct vsock_connection *connection, const void *buffer, size_t size);
 
-/* No more sends (the peer reads the end); receiving goes on. */
+/* No more sends (the peer reads the end); receiving goes on. Returns 0, -ECONNRESET, or -ENOTCONN before
+ * CONNECTED. */
 int vsock_shutdown_send(struct vsock_connection *connection);
 
 /* Lets go of the connection: what was sent is still delivered, the peer gets SHUTDOWN, then RST. The handle
@@ -83,8 +101,8 @@ uint32_t vsock_peer_port(const struct vsock_connection *connection);
 uint32_t vsock_local_port(const struct vsock_connection *connection);
 
 struct vsock_statistics {
-    uint64_t connections;       /* open now */
-    uint64_t accepted, refused; /* ever */
+    uint64_t connections;       /* now, those that are closing among them */
+    uint64_t accepted, refused; /* requests, ever */
     uint64_t packets_received, packets_sent, bytes_received, bytes_sent;
     uint64_t malformed; /* packets that broke the standard */
     uint64_t transport_resets;
