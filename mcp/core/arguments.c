@@ -5,27 +5,21 @@
 #include <errno.h>
 #include <string.h>
 
+#include "json_private.h"
 #include "server_private.h"
-
-static bool is_integer(struct mcp_json value)
-{
-    int64_t integer;
-    double number;
-
-    /* An integer beyond 64 bits is one too. */
-    return mcp_json_get_int(value, &integer) == 0 ||
-           (mcp_json_get_double(value, &number) == 0 && (number >= 0x1p63 || number <= -0x1p63));
-}
 
 static bool has_type(struct mcp_json value, struct mcp_json type)
 {
+    size_t length;
+    const char *raw = mcp_json_raw(value, &length);
+
     switch (mcp_json_type(value)) {
     case MCP_JSON_NULL:
         return mcp_json_equals(type, "null");
     case MCP_JSON_BOOL:
         return mcp_json_equals(type, "boolean");
     case MCP_JSON_NUMBER:
-        return mcp_json_equals(type, "number") || (mcp_json_equals(type, "integer") && is_integer(value));
+        return mcp_json_equals(type, "number") || (mcp_json_equals(type, "integer") && json_number_is_integer(raw, length));
     case MCP_JSON_STRING:
         return mcp_json_equals(type, "string");
     case MCP_JSON_ARRAY:
@@ -87,7 +81,8 @@ int arguments_check(struct mcp_json schema, struct mcp_json arguments, struct te
     (void)mcp_json_get_bool(mcp_json_member(schema, "additionalProperties"), &others_allowed);
     for (struct mcp_json name = mcp_json_first(required); mcp_json_type(name) != MCP_JSON_NONE;
          name = mcp_json_next(name)) {
-        if (mcp_json_type(member_named(arguments, name)) == MCP_JSON_NONE) {
+        if (mcp_json_type(name) == MCP_JSON_STRING &&
+            mcp_json_type(member_named(arguments, name)) == MCP_JSON_NONE) {
             add_argument(message, name);
             text_add(message, " is missing");
             return -EINVAL;

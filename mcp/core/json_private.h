@@ -25,6 +25,9 @@ void json_write_trusted(struct mcp_json_writer *writer, const char *text, size_t
 int json_number_to_int(const char *text, size_t length, int64_t *out);
 int json_number_to_double(const char *text, size_t length, double *out);
 
+/* Whether a valid JSON number means an integer, of any size. */
+bool json_number_is_integer(const char *text, size_t length);
+
 /* Text of a finite number, as mcp_json_double writes it. Returns its length. */
 #define JSON_DOUBLE_MAX 32
 size_t json_double_to_text(double value, char text[JSON_DOUBLE_MAX]);

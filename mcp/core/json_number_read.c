@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Numbers of a JSON text, without strtod and libm.
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "json_private.h"
+
+/* Of the most significant digits as many as always fit. */
+#define DIGITS_MAX 19
+
+struct decimal {
+    bool negative;
+    uint64_t digits;      /* the significant digits without trailing zeros, at most DIGITS_MAX */
+    uint64_t digit_count; /* how many significant digits the text has, without trailing zeros */
+    int64_t exponent;     /* value: digits * 10^exponent (times more, where digit_count exceeds DIGITS_MAX) */
+};
+
+static int64_t read_exponent(const char *at, const char *end)
+{
+    bool negative = false;
+    int64_t exponent = 0;
+
+    if (at < end && (*at == '+' || *at == '-'))
+        negative = *at++ == '-';
+    for (; at < end; at++)
+        if (exponent < INT64_C(1000000000000)) /* beyond what digits in front of it can balance */
+            exponent = exponent * 10 + (*at - '0');
+    return negative ? -exponent : exponent;
+}
+
+static struct decimal read_decimal(const char *text, size_t length)
+{
+    const char *at = text;
+    const char *end = text + length;
+    struct decimal decimal = {0};
+    bool fraction = false;
+    int64_t zeros = 0; /* seen behind the last non-zero digit */
+
+    if (*at == '-') {
+        decimal.negative = true;
+        at++;
+    }
+    for (; at < end && *at != 'e' && *at != 'E'; at++) {
+        if (*at == '.') {
+            fraction = true;
+            continue;
+        }
+        if (fraction)
+            decimal.exponent--;
+        if (*at == '0') {
+            if (decimal.digit_count > 0)
+                zeros++;
+            continue;
+        }
+        for (zeros++; zeros > 0; zeros--) {
+            if (decimal.digit_count < DIGITS_MAX)
+                decimal.digits = decimal.digits * 10 + (zeros == 1 ? (uint64_t)(*at - '0') : 0);
+            else
+                decimal.exponent++;
+            decimal.digit_count++;
+        }
+    }
+    decimal.exponent += zeros;
+    if (at < end)
+        decimal.exponent += read_exponent(at + 1, end);
+    return decimal;
+}
+
+int json_number_to_int(const char *text, size_t length, int64_t *out)
+{
+    struct decimal decimal = read_decimal(text, length);
+    uint64_t limit = (uint64_t)INT64_MAX + (decimal.negative ? 1 : 0);
+    uint64_t value = decimal.digits;
+
+    if (decimal.digits == 0) {
+        *out = 0;
+        return 0;
+    }
+    if (decimal.digit_count > DIGITS_MAX || decimal.exponent < 0 || decimal.exponent > DIGITS_MAX)
+        return -EINVAL;
+    for (int64_t i = 0; i < decimal.exponent; i++) {
+        if (value > limit / 10)
+            return -EINVAL;
+        value *= 10;
+    }
+    if (value > limit)
+        return -EINVAL;
+    *out = decimal.negative ? (int64_t)(0 - value) : (int64_t)value;
+    return 0;
+}
+
+bool json_number_is_integer(const char *text, size_t length)
+{
+    struct decimal decimal = read_decimal(text, length);
+
+    return decimal.digits == 0 || decimal.exponent >= 0;
+}
+
+/* ---- to double: exact integer arithmetic, so that the result is the nearest double ---- */
+
+/* 10^343, which the smallest numbers are divided by, takes 1140 bits; one more is for the division. */
+#define LIMBS 36
+
+struct big {
+    uint32_t limbs[LIMBS]; /* least significant first */
+};
+
+static void big_multiply_add(struct big *big, uint32_t factor, uint32_t addend)
+{
+    uint64_t carry = addend;
+
+    for (size_t i = 0; i < LIMBS; i++) {
+        carry += (uint64_t)big->limbs[i] * factor;
+        big->limbs[i] = (uint32_t)carry;
+        carry >>= 32;
+    }
+}
+
+static unsigned big_bits(const struct big *big)
+{
+    for (unsigned i = LIMBS; i > 0; i--)
+        for (unsigned bit = 32; bit > 0 && big->limbs[i - 1] != 0; bit--)
+            if ((big->limbs[i - 1] >> (bit - 1) & 1) != 0)
+                return (i - 1) * 32 + bit;
+    return 0;
+}
+
+static void big_shift_left(struct big *big, unsigned bits)
+{
+    size_t limbs = bits / 32;
+
+    memmove(big->limbs + limbs, big->limbs, (LIMBS - limbs) * sizeof(big->limbs[0]));
+    memset(big->limbs, 0, limbs * sizeof(big->limbs[0]));
+    big_multiply_add(big, UINT32_C(1) << bits % 32, 0);
+}
+
+static int big_compare(const struct big *a, const struct big *b)
+{
+    for (size_t i = LIMBS; i > 0; i--)
+        if (a->limbs[i - 1] != b->limbs[i - 1])
+            return a->limbs[i - 1] < b->limbs[i - 1] ? -1 : 1;
+    return 0;
+}
+
+static void big_subtract(struct big *a, const struct big *b)
+{
+    uint64_t borrow = 0;
+
+    for (size_t i = 0; i < LIMBS; i++) {
+        uint64_t difference = (uint64_t)a->limbs[i] - b->limbs[i] - borrow;
+
+        a->limbs[i] = (uint32_t)difference;
+        borrow = difference >> 63;
+    }
+}
+
+#define QUOTIENT_BITS 60
+#define MANTISSA_BITS 53
+#define EXPONENT_MIN  (-1074) /* of the lowest bit of a double */
+#define EXPONENT_MAX  971     /* of the lowest bit of the largest doubles */
+
+/* The double nearest to (quotient + a part below one, where `more`) * 2^exponent, ties to even, as its bits;
+ * quotient has at least QUOTIENT_BITS bits. 0 on success, -EINVAL beyond the largest. */
+static int round_to_double(uint64_t quotient, bool more, int exponent, uint64_t *bits)
+{
+    int drop = 0; /* bits that the mantissa has no place for */
+    uint64_t mantissa, half, rest;
+
+    while (quotient >> drop >= UINT64_C(1) << MANTISSA_BITS || (exponent + drop < EXPONENT_MIN && drop < 62))
+        drop++;
+    mantissa = quotient >> drop;
+    half = UINT64_C(1) << (drop - 1);
+    rest = quotient & (half * 2 - 1);
+    if (rest > half || (rest == half && (more || (mantissa & 1) != 0)))
+        mantissa++;
+    exponent += drop;
+    if (mantissa == UINT64_C(1) << MANTISSA_BITS) {
+        mantissa >>= 1;
+        exponent++;
+    }
+    if (exponent > EXPONENT_MAX)
+        return -EINVAL;
+    /* IEEE 754: a subnormal has the exponent field 0 and no hidden bit */
+    if (mantissa >> (MANTISSA_BITS - 1) == 0)
+        *bits = mantissa;
+    else
+        *bits = (uint64_t)(exponent - EXPONENT_MIN + 1) << (MANTISSA_BITS - 1) |
+                (mantissa & ((UINT64_C(1) << (MANTISSA_BITS - 1)) - 1));
+    return 0;
+}
+
+/* The bits of digits * 10^exponent, by long division of integers. */
+static int decimal_to_bits(const struct decimal *decimal, uint64_t *bits)
+{
+    struct big numerator = {{(uint32_t)decimal->digits, (uint32_t)(decimal->digits >> 32)}};
+    struct big denominator = {{1}};
+    struct big *scaled = decimal->exponent < 0 ? &denominator : &numerator;
+    int64_t power = decimal->exponent < 0 ? -decimal->exponent : decimal->exponent;
+    unsigned numerator_bits, denominator_bits;
+    uint64_t quotient = 0;
+    bool more;
+    int shift;
+
+    for (; power > 0; power--)
+        big_multiply_add(scaled, 10, 0);
+    /* Both get the same length; then each step gives one bit of the quotient. */
+    numerator_bits = big_bits(&numerator);
+    denominator_bits = big_bits(&denominator);
+    shift = (int)denominator_bits - (int)numerator_bits;
+    if (shift > 0)
+        big_shift_left(&numerator, (unsigned)shift);
+    else
+        big_shift_left(&denominator, (unsigned)-shift);
+    for (int i = 0; i <= QUOTIENT_BITS; i++) {
+        quotient <<= 1;
+        if (big_compare(&numerator, &denominator) >= 0) {
+            big_subtract(&numerator, &denominator);
+            quotient |= 1;
+        }
+        big_multiply_add(&numerator, 2, 0);
+    }
+    more = big_bits(&numerator) > 0 || decimal->digit_count > DIGITS_MAX;
+    return round_to_double(quotient, more, -shift - QUOTIENT_BITS, bits);
+}
+
+int json_number_to_double(const char *text, size_t length, double *out)
+{
+    struct decimal decimal = read_decimal(text, length);
+    uint64_t bits = 0;
+    int result = 0;
+
+    /* Below 1e-343 even the largest digits give 0, beyond 1e309 even the smallest are too large. */
+    if (decimal.digits != 0 && decimal.exponent > 309)
+        return -EINVAL;
+    if (decimal.digits != 0 && decimal.exponent >= -343)
+        result = decimal_to_bits(&decimal, &bits);
+    if (result != 0)
+        return result;
+    if (decimal.negative)
+        bits |= UINT64_C(1) << 63;
+    memcpy(out, &bits, sizeof(bits));
+    return 0;
+}
