@@ -12,18 +12,18 @@
 /* A signal, a listener and so on are members of a bridge; their watches lead back to it. */
 #define BRIDGE_OF(watch, member) ((struct bridge *)(void *)((char *)(watch)-offsetof(struct bridge, member)))
 
-static void vm_started(void *context)
+static void vm_started(void *context, bool resumed)
 {
     struct bridge *bridge = context;
 
-    device_started(&bridge->device);
+    device_started(&bridge->device, resumed);
 }
 
-static void vm_stopped(void *context)
+static void vm_stopped(void *context, bool for_good)
 {
     struct bridge *bridge = context;
 
-    device_stopped(&bridge->device);
+    device_stopped(&bridge->device, for_good);
 }
 
 static void vm_gone(void *context)

@@ -39,19 +39,9 @@ bool device_ready(const struct device *device)
     return device->vm->running;
 }
 
-void device_started(struct device *device)
+/* The driver has forgotten its connections. */
+static void end_connections(struct device *device)
 {
-    log_info("the VM's vsock driver is ready");
-    device->complaints = 0;
-    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
-        if (device->connections[i].state == CONNECTION_WAITING)
-            connection_request(&device->connections[i]);
-    }
-}
-
-void device_stopped(struct device *device)
-{
-    log_info("the VM's vsock driver is gone");
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
         struct connection *connection = &device->connections[i];
 
@@ -67,6 +57,25 @@ void device_stopped(struct device *device)
         }
     }
     device->reset_count = 0;
+}
+
+void device_started(struct device *device, bool resumed)
+{
+    log_info(resumed ? "the VM goes on" : "the VM's vsock driver is ready");
+    if (!resumed)
+        end_connections(device);
+    device->complaints = 0;
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        if (device->connections[i].state == CONNECTION_WAITING)
+            connection_request(&device->connections[i]);
+    }
+}
+
+void device_stopped(struct device *device, bool for_good)
+{
+    log_info(for_good ? "the VM's vsock has ended" : "the VM is paused or reset");
+    if (for_good)
+        end_connections(device);
 }
 
 void device_add_client(struct device *device, int socket)

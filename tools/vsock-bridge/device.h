@@ -53,8 +53,8 @@ void device_initialise(struct device *device, struct loop *loop, struct vhost_us
 void device_destroy(struct device *device);
 
 /* The hooks of vhost_user. */
-void device_started(struct device *device);
-void device_stopped(struct device *device);
+void device_started(struct device *device, bool resumed);
+void device_stopped(struct device *device, bool for_good);
 
 /* A client has connected; takes its socket over. Closes it, with a log line, when there are too many. */
 void device_add_client(struct device *device, int socket);

@@ -58,6 +58,16 @@ static bool queue_active(const struct vhost_user *vm, enum vhost_queue queue)
     return state->ring.used != NULL && state->kick.fd >= 0 && state->enabled && !state->broken;
 }
 
+/* A driver that begins anew begins at 0. */
+static bool stands_where_it_stopped(const struct vhost_user *vm)
+{
+    for (int i = 0; i < 2; i++) {
+        if (vm->queues[i].ring.next != vm->stopped_at[i] || vm->stopped_at[i] == 0)
+            return false;
+    }
+    return true;
+}
+
 /* Tells the device when both data queues have become ready, or one no longer is. */
 static void update_running(struct vhost_user *vm)
 {
@@ -66,10 +76,14 @@ static void update_running(struct vhost_user *vm)
     if (running == vm->running)
         return;
     vm->running = running;
-    if (running)
-        vm->hooks.started(vm->context);
-    else
-        vm->hooks.stopped(vm->context);
+    if (running) {
+        vm->hooks.started(vm->context, vm->resumable && stands_where_it_stopped(vm));
+    } else {
+        vm->resumable = !vhost_user_broken(vm);
+        for (int i = 0; i < 2; i++)
+            vm->stopped_at[i] = vm->queues[i].ring.next;
+        vm->hooks.stopped(vm->context, !vm->resumable);
+    }
 }
 
 static void on_kick(struct watch *watch, uint32_t events)
@@ -94,6 +108,10 @@ static void stop_queue(struct vhost_user *vm, enum vhost_queue queue)
 
 static void reset_queues(struct vhost_user *vm)
 {
+    if (vm->running || vm->resumable) {
+        vm->running = vm->resumable = false;
+        vm->hooks.stopped(vm->context, true);
+    }
     for (unsigned i = 0; i < QUEUE_COUNT; i++) {
         struct vhost_queue_state *state = &vm->queues[i];
 

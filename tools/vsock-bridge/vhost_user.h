@@ -39,9 +39,13 @@ struct vhost_queue_state {
 
 /* What the vsock device behind the protocol is told. */
 struct vhost_user_hooks {
-    void (*started)(void *context); /* both data queues are ready */
-    void (*stopped)(void *context); /* the driver was reset, the VM is gone, or a ring is broken */
-    void (*gone)(void *context);    /* the control connection is closed, after `stopped` */
+    /* Both data queues are ready. `resumed`: they go on exactly where they stopped, as after a pause of the
+     * VM, and the driver has its connections still. */
+    void (*started)(void *context, bool resumed);
+    /* They are not any more. `for_good`: they will not resume: a ring is broken, the device was reset by
+     * name, or the VM is gone. Otherwise the VM was paused or its driver was reset, which look the same. */
+    void (*stopped)(void *context, bool for_good);
+    void (*gone)(void *context); /* the control connection is closed, after `stopped` */
 };
 
 struct vhost_user {
@@ -60,7 +64,9 @@ struct vhost_user {
     struct guest_memory memory;
     struct vhost_queue_state queues[QUEUE_COUNT];
     bool running;
-    bool spoke; /* at least one whole message came: a VM, no mere probe of the socket */
+    bool resumable;         /* since they stopped, no queue was broken or reset */
+    uint16_t stopped_at[2]; /* where the data queues stood then */
+    bool spoke;             /* at least one whole message came: a VM, no mere probe of the socket */
 };
 
 void vhost_user_initialise(struct vhost_user *vm, struct loop *loop, uint64_t guest_cid,

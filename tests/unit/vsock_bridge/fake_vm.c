@@ -237,10 +237,17 @@ void vm_set_memory(struct fake_vm *vm)
 
 void vm_start_queues(struct fake_vm *vm)
 {
+    const uint32_t bases[3] = {vm->base, vm->base, vm->base};
+
     guest_reset_rings(vm);
+    vm_resume_queues(vm, bases);
+}
+
+void vm_resume_queues(struct fake_vm *vm, const uint32_t *bases)
+{
     for (uint32_t i = 0; i < 3; i++) {
         const uint32_t size[2] = {i, QUEUE_SIZE};
-        const uint32_t base[2] = {i, vm->base};
+        const uint32_t base[2] = {i, bases[i]};
         const uint32_t enable[2] = {i, 1};
         const uint64_t index = i;
         const uint64_t user = queue_base[i] - GUEST_BASE + USER_BASE;

@@ -86,6 +86,7 @@ bool vm_hung_up(struct fake_vm *vm);
 void vm_negotiate(struct fake_vm *vm);
 void vm_set_memory(struct fake_vm *vm);
 void vm_start_queues(struct fake_vm *vm);
+void vm_resume_queues(struct fake_vm *vm, const uint32_t *bases);
 uint32_t vm_stop_queue(struct fake_vm *vm, uint32_t queue);
 void vm_disconnect(struct fake_vm *vm);
 

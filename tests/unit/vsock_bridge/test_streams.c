@@ -579,9 +579,38 @@ static void a_client_waits_for_the_vm(void **state)
     (void)close(client);
 }
 
+static void a_paused_vm_keeps_its_connections(void **state)
+{
+    struct fake_vm *vm = *state;
+    struct packet packet;
+    uint32_t bases[3];
+    uint32_t host_port;
+    int client = client_open(vm, &host_port);
+
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t queue = 0; queue < 3; queue++)
+            bases[queue] = vm_stop_queue(vm, queue);
+        client_write(client, "meanwhile", 9);
+        pump(vm);
+        assert_true(client_quiet(client));
+        vm_resume_queues(vm, bases);
+        guest_expect(vm, VSOCK_DATA, &packet);
+        assert_memory_equal(packet.payload, "meanwhile", 9);
+        guest_send_data(vm, 5000, host_port, "still here", 10);
+        client_expect(client, "still here", 10);
+    }
+    /* Paused, and then the VM ends. */
+    for (uint32_t queue = 0; queue < 3; queue++)
+        (void)vm_stop_queue(vm, queue);
+    vm_disconnect(vm);
+    assert_true(client_at_end(client));
+    (void)close(client);
+}
+
 static void a_vm_reset_closes_connections_and_the_next_driver_serves(void **state)
 {
     struct fake_vm *vm = *state;
+    int late;
     struct packet packet;
     uint32_t host_port;
     int client = client_open(vm, &host_port);
@@ -592,11 +621,12 @@ static void a_vm_reset_closes_connections_and_the_next_driver_serves(void **stat
     assert_int_equal(vm_stop_queue(vm, 0), 1);
     (void)vm_stop_queue(vm, 1);
     (void)vm_stop_queue(vm, 2);
+    late = client_connect(vm);
+    client_write(late, "{", 1);
+    vm_start_queues(vm);
     assert_true(client_at_end(client));
     (void)close(client);
-    client = client_connect(vm);
-    client_write(client, "{", 1);
-    vm_start_queues(vm);
+    client = late;
     guest_expect(vm, VSOCK_REQUEST, &packet);
     guest_expect_nothing(vm);
     /* The old connection does not exist any more. */
@@ -823,6 +853,7 @@ int main(void)
         READY(a_guest_that_resets_has_everything_delivered),
         READY(the_vm_goes_in_the_middle_of_data),
         NO_VM(a_client_waits_for_the_vm),
+        READY(a_paused_vm_keeps_its_connections),
         READY(a_vm_reset_closes_connections_and_the_next_driver_serves),
         READY(one_vm_after_the_other),
         READY(indices_wrap),
