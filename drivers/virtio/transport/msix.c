@@ -19,9 +19,9 @@
 static void write_control(struct msix *msix, uint16_t set, uint16_t clear)
 {
     uint16_t offset = (uint16_t)(msix->capability + MSIX_CONTROL);
-    uint32_t control = pci_read(msix->os, msix->address, offset, 2);
+    uint32_t control = virtio_pci_read(msix->os, msix->address, offset, 2);
 
-    pci_write(msix->os, msix->address, offset, 2, (control & ~(uint32_t)clear) | set);
+    virtio_pci_write(msix->os, msix->address, offset, 2, (control & ~(uint32_t)clear) | set);
 }
 
 static void set_mask(struct msix *msix, uint16_t vector, bool masked)
@@ -32,8 +32,8 @@ static void set_mask(struct msix *msix, uint16_t vector, bool masked)
     virtio_write32(control, masked ? value | ENTRY_CONTROL_MASK : value & ~ENTRY_CONTROL_MASK);
 }
 
-int msix_initialise(struct msix *msix, const struct virtio_os *os, uint16_t address,
-                    const struct virtio_pci_layout *layout)
+int virtio_msix_initialise(struct msix *msix, const struct virtio_os *os, uint16_t address,
+                           const struct virtio_pci_layout *layout)
 {
     memset(msix, 0, sizeof(*msix));
     msix->os = os;
@@ -84,7 +84,7 @@ static int open_vector(struct msix *msix)
     return 0;
 }
 
-int msix_add(struct msix *msix, virtio_interrupt_handler handler, void *argument, uint16_t *vector)
+int virtio_msix_add(struct msix *msix, virtio_interrupt_handler handler, void *argument, uint16_t *vector)
 {
     if (msix->users_used == VIRTIO_VECTORS_MAX)
         return -ENOSPC;
@@ -101,7 +101,7 @@ int msix_add(struct msix *msix, virtio_interrupt_handler handler, void *argument
     return 0;
 }
 
-void msix_release(struct msix *msix)
+void virtio_msix_release(struct msix *msix)
 {
     const struct virtio_os *os = msix->os;
 

@@ -102,9 +102,9 @@ static uint16_t queue_size_max(struct virtio_device *device, uint16_t index)
 static void set_command(struct virtio_pci *pci, uint16_t set, uint16_t clear)
 {
     const struct virtio_os *os = pci->device.os;
-    uint32_t command = pci_read(os, pci->address, PCI_COMMAND, 2);
+    uint32_t command = virtio_pci_read(os, pci->address, PCI_COMMAND, 2);
 
-    pci_write(os, pci->address, PCI_COMMAND, 2, (command & ~(uint32_t)clear) | set);
+    virtio_pci_write(os, pci->address, PCI_COMMAND, 2, (command & ~(uint32_t)clear) | set);
 }
 
 /* Writes a vector register and looks whether the device has resources for it (section 4.1.5.1.2). */
@@ -115,7 +115,7 @@ static int add_vector(struct virtio_pci *pci, volatile uint16_t *vector_register
 
     /* An MSI-X message is a write to memory, as is all that the device does from here on. */
     set_command(pci, PCI_COMMAND_MASTER, 0);
-    int error = msix_add(&pci->msix, handler, argument, &vector);
+    int error = virtio_msix_add(&pci->msix, handler, argument, &vector);
     if (error != 0) {
         virtio_log(pci->device.os, VIRTIO_LOG_ERROR, pci->device.name, "no interrupt vector is free");
         return error;
@@ -187,7 +187,7 @@ static void quiesce(struct virtio_device *device)
     struct virtio_pci *pci = pci_of(device);
 
     set_command(pci, 0, PCI_COMMAND_MASTER);
-    msix_release(&pci->msix);
+    virtio_msix_release(&pci->msix);
 }
 
 static uint32_t config_generation(struct virtio_device *device)
@@ -276,7 +276,7 @@ int virtio_pci_create(const struct virtio_os *os, uint16_t address, enum virtio_
         pci->device.transport.config_size =
             layout.device.size < CONFIG_SIZE_MAX ? (size_t)layout.device.size : CONFIG_SIZE_MAX;
     }
-    if (msix_initialise(&pci->msix, os, address, &layout) != 0)
+    if (virtio_msix_initialise(&pci->msix, os, address, &layout) != 0)
         goto no_memory;
     *device = &pci->device;
     return 0;

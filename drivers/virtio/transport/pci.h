@@ -57,8 +57,9 @@ struct virtio_pci_layout {
     uint16_t msix_count;      /* entries of the table */
 };
 
-uint32_t pci_read(const struct virtio_os *os, uint16_t address, uint16_t offset, unsigned width);
-void pci_write(const struct virtio_os *os, uint16_t address, uint16_t offset, unsigned width, uint32_t value);
+uint32_t virtio_pci_read(const struct virtio_os *os, uint16_t address, uint16_t offset, unsigned width);
+void virtio_pci_write(const struct virtio_os *os, uint16_t address, uint16_t offset, unsigned width,
+                      uint32_t value);
 
 /* Reads BARs and capabilities of a function. Returns 0; -ENODEV when what a virtio device must have is not
  * there or not usable (logged under `name`, with the reason). */
@@ -94,12 +95,12 @@ struct msix {
 };
 
 /* Maps the table; nothing interrupts yet. Returns 0 or -ENOMEM. */
-int msix_initialise(struct msix *msix, const struct virtio_os *os, uint16_t address,
-                    const struct virtio_pci_layout *layout);
+int virtio_msix_initialise(struct msix *msix, const struct virtio_os *os, uint16_t address,
+                           const struct virtio_pci_layout *layout);
 /* Sets *vector to one that calls the handler: its own, or the last one shared when the table or the kernel
  * has no more. Returns 0 or the negative errno of os->interrupt_allocate. */
-int msix_add(struct msix *msix, virtio_interrupt_handler handler, void *argument, uint16_t *vector);
-/* No vector interrupts any more; msix_add may be called again. */
-void msix_release(struct msix *msix);
+int virtio_msix_add(struct msix *msix, virtio_interrupt_handler handler, void *argument, uint16_t *vector);
+/* No vector interrupts any more; virtio_msix_add may be called again. */
+void virtio_msix_release(struct msix *msix);
 
 #endif

@@ -48,20 +48,20 @@ static unsigned read_bar(struct function *function, unsigned index)
     const struct virtio_os *os = function->os;
     uint16_t address = function->address;
     uint16_t offset = (uint16_t)(PCI_BAR0 + 4 * index);
-    uint32_t low = pci_read(os, address, offset, 4);
+    uint32_t low = virtio_pci_read(os, address, offset, 4);
     uint32_t high = 0;
     bool wide = (low & BAR_TYPE) == BAR_TYPE_64;
 
     if ((low & BAR_IO) != 0 || (wide && index + 1 == PCI_BAR_COUNT))
         return 1;
-    pci_write(os, address, offset, 4, UINT32_MAX);
-    uint64_t mask = pci_read(os, address, offset, 4) & ~BAR_FLAGS;
-    pci_write(os, address, offset, 4, low);
+    virtio_pci_write(os, address, offset, 4, UINT32_MAX);
+    uint64_t mask = virtio_pci_read(os, address, offset, 4) & ~BAR_FLAGS;
+    virtio_pci_write(os, address, offset, 4, low);
     if (wide) {
-        high = pci_read(os, address, (uint16_t)(offset + 4), 4);
-        pci_write(os, address, (uint16_t)(offset + 4), 4, UINT32_MAX);
-        mask |= (uint64_t)pci_read(os, address, (uint16_t)(offset + 4), 4) << 32;
-        pci_write(os, address, (uint16_t)(offset + 4), 4, high);
+        high = virtio_pci_read(os, address, (uint16_t)(offset + 4), 4);
+        virtio_pci_write(os, address, (uint16_t)(offset + 4), 4, UINT32_MAX);
+        mask |= (uint64_t)virtio_pci_read(os, address, (uint16_t)(offset + 4), 4) << 32;
+        virtio_pci_write(os, address, (uint16_t)(offset + 4), 4, high);
     }
 
     /* The size is the lowest bit that can be written; none can where there is no BAR. */
@@ -77,12 +77,12 @@ static unsigned read_bar(struct function *function, unsigned index)
 static void read_bars(struct function *function)
 {
     const struct virtio_os *os = function->os;
-    uint16_t command = (uint16_t)pci_read(os, function->address, PCI_COMMAND, 2);
+    uint16_t command = (uint16_t)virtio_pci_read(os, function->address, PCI_COMMAND, 2);
 
-    pci_write(os, function->address, PCI_COMMAND, 2, command & ~(uint32_t)PCI_COMMAND_MEMORY);
+    virtio_pci_write(os, function->address, PCI_COMMAND, 2, command & ~(uint32_t)PCI_COMMAND_MEMORY);
     for (unsigned i = 0; i < PCI_BAR_COUNT;)
         i += read_bar(function, i);
-    pci_write(os, function->address, PCI_COMMAND, 2, command);
+    virtio_pci_write(os, function->address, PCI_COMMAND, 2, command);
 }
 
 /* Sets *region when `size` bytes at `offset` lie within a usable BAR. */
@@ -110,7 +110,7 @@ static void read_virtio(const struct function *function, uint16_t at, struct vir
     if (at + CAPABILITY_SIZE > PCI_CONFIG_SIZE)
         return;
     for (size_t i = 0; i < CAPABILITY_SIZE / 4; i++)
-        capability.words[i] = pci_read(function->os, function->address, (uint16_t)(at + 4 * i), 4);
+        capability.words[i] = virtio_pci_read(function->os, function->address, (uint16_t)(at + 4 * i), 4);
 
     switch (capability.fields.type) {
     case TYPE_COMMON:
@@ -147,7 +147,7 @@ static void read_virtio(const struct function *function, uint16_t at, struct vir
     }
     if (capability.fields.type == TYPE_NOTIFY)
         layout->notify_multiplier =
-            pci_read(function->os, function->address, (uint16_t)(at + CAPABILITY_SIZE), 4);
+            virtio_pci_read(function->os, function->address, (uint16_t)(at + CAPABILITY_SIZE), 4);
 }
 
 static void read_msix(const struct function *function, uint16_t at, struct virtio_pci_layout *layout)
@@ -156,8 +156,8 @@ static void read_msix(const struct function *function, uint16_t at, struct virti
 
     if (layout->msix_capability != 0 || at + 12 > PCI_CONFIG_SIZE)
         return;
-    uint32_t control = pci_read(os, function->address, (uint16_t)(at + MSIX_CONTROL), 2);
-    uint32_t table = pci_read(os, function->address, (uint16_t)(at + MSIX_TABLE), 4);
+    uint32_t control = virtio_pci_read(os, function->address, (uint16_t)(at + MSIX_CONTROL), 2);
+    uint32_t table = virtio_pci_read(os, function->address, (uint16_t)(at + MSIX_TABLE), 4);
     uint16_t count = (uint16_t)((control & MSIX_CONTROL_SIZE) + 1);
     if (!locate(function, table & 7, table & ~7u, (uint64_t)16 * count, &layout->msix_table)) {
         virtio_log(os, VIRTIO_LOG_WARNING, function->name,
@@ -182,15 +182,15 @@ int virtio_pci_find_layout(const struct virtio_os *os, uint16_t address, const c
     unsigned count = 0;
 
     memset(layout, 0, sizeof(*layout));
-    if ((pci_read(os, address, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES) == 0)
+    if ((virtio_pci_read(os, address, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES) == 0)
         return unusable(&function, "it has no capabilities, so it is no virtio 1.x device");
     read_bars(&function);
 
-    uint16_t at = (uint16_t)(pci_read(os, address, PCI_CAPABILITIES, 1) & 0xfc);
+    uint16_t at = (uint16_t)(virtio_pci_read(os, address, PCI_CAPABILITIES, 1) & 0xfc);
     while (at != 0) {
         if (at < CAPABILITIES_START || ++count > CAPABILITIES_MAX)
             return unusable(&function, "its capability list has a loop or leads into the header");
-        uint32_t head = pci_read(os, address, at, 4);
+        uint32_t head = virtio_pci_read(os, address, at, 4);
         if ((head & 0xff) == PCI_CAPABILITY_VENDOR)
             read_virtio(&function, at, layout);
         else if ((head & 0xff) == PCI_CAPABILITY_MSIX)

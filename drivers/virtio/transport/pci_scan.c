@@ -26,12 +26,13 @@ struct scan {
     size_t bus_count;
 };
 
-uint32_t pci_read(const struct virtio_os *os, uint16_t address, uint16_t offset, unsigned width)
+uint32_t virtio_pci_read(const struct virtio_os *os, uint16_t address, uint16_t offset, unsigned width)
 {
     return os->pci_read(os->context, address, offset, width);
 }
 
-void pci_write(const struct virtio_os *os, uint16_t address, uint16_t offset, unsigned width, uint32_t value)
+void virtio_pci_write(const struct virtio_os *os, uint16_t address, uint16_t offset, unsigned width,
+                      uint32_t value)
 {
     os->pci_write(os->context, address, offset, width, value);
 }
@@ -47,8 +48,9 @@ static void add_bus(struct scan *scan, uint8_t bus)
 static int offer_device(struct scan *scan, uint16_t address, uint16_t device_id)
 {
     struct virtio_device *device = NULL;
-    uint32_t id = device_id >= DEVICE_MODERN ? (uint32_t)device_id - DEVICE_MODERN
-                                             : pci_read(scan->os, address, PCI_SUBSYSTEM_ID, 2) & 0xffff;
+    uint32_t id = device_id >= DEVICE_MODERN
+                      ? (uint32_t)device_id - DEVICE_MODERN
+                      : virtio_pci_read(scan->os, address, PCI_SUBSYSTEM_ID, 2) & 0xffff;
 
     int error = virtio_pci_create(scan->os, address, (enum virtio_id)id, &device);
     if (error == -ENOMEM)
@@ -64,7 +66,7 @@ static int offer_device(struct scan *scan, uint16_t address, uint16_t device_id)
 
 static int scan_function(struct scan *scan, uint16_t address, uint8_t header)
 {
-    uint32_t identity = pci_read(scan->os, address, PCI_VENDOR_ID, 4);
+    uint32_t identity = virtio_pci_read(scan->os, address, PCI_VENDOR_ID, 4);
     uint16_t vendor = (uint16_t)identity;
     uint16_t device = (uint16_t)(identity >> 16);
 
@@ -73,7 +75,7 @@ static int scan_function(struct scan *scan, uint16_t address, uint8_t header)
     VIRTIO_TRACE(scan->os, "pci", "%02x:%02x.%x is %04x:%04x, header type %02x", address >> 8,
                  address >> 3 & 31, address & 7u, vendor, device, header);
     if (header == PCI_HEADER_BRIDGE)
-        add_bus(scan, (uint8_t)pci_read(scan->os, address, PCI_SECONDARY_BUS, 1));
+        add_bus(scan, (uint8_t)virtio_pci_read(scan->os, address, PCI_SECONDARY_BUS, 1));
     else if (header == PCI_HEADER_DEVICE && vendor == VENDOR_VIRTIO && device >= DEVICE_TRANSITIONAL &&
              device < DEVICE_END)
         return offer_device(scan, address, device);
@@ -89,13 +91,13 @@ int virtio_pci_scan(const struct virtio_os *os, int (*found)(void *context, stru
     for (size_t i = 0; i < scan.bus_count; i++) {
         for (unsigned slot = 0; slot < 32; slot++) {
             uint16_t address = (uint16_t)((unsigned)scan.buses[i] << 8 | slot << 3);
-            if ((pci_read(os, address, PCI_VENDOR_ID, 2) & 0xffff) == 0xffff)
+            if ((virtio_pci_read(os, address, PCI_VENDOR_ID, 2) & 0xffff) == 0xffff)
                 continue;
-            uint8_t header = (uint8_t)pci_read(os, address, PCI_HEADER_TYPE, 1);
+            uint8_t header = (uint8_t)virtio_pci_read(os, address, PCI_HEADER_TYPE, 1);
             unsigned functions = (header & PCI_HEADER_MULTI) != 0 ? 8 : 1;
             for (unsigned function = 0; function < functions; function++) {
                 if (function != 0)
-                    header = (uint8_t)pci_read(os, (uint16_t)(address + function), PCI_HEADER_TYPE, 1);
+                    header = (uint8_t)virtio_pci_read(os, (uint16_t)(address + function), PCI_HEADER_TYPE, 1);
                 int error = scan_function(&scan, (uint16_t)(address + function), header & PCI_HEADER_LAYOUT);
                 if (error != 0)
                     return scan.taken > 0 ? scan.taken : error;

@@ -119,12 +119,44 @@ static void test_log_is_not_flooded(void **state)
     host_stop();
 }
 
+/* Each allocation of a connection's life fails in turn: the connection may end, the device serves on. */
+static void test_every_allocation_fails(void **state)
+{
+    (void)state;
+    static uint8_t bytes[40000];
+    long n = 1;
+
+    host_start();
+    for (long left = 0; left == 0; n++) {
+        struct vsock_header header = host_header(VSOCK_OP_REQUEST);
+        header.source_port = HOST_PORT + (uint32_t)n;
+        fake_os.fail_at = n;
+        host_exchange(&header, NULL);
+        header.operation = VSOCK_OP_RW;
+        header.length = 3000;
+        for (int i = 0; i < 3; i++)
+            host_exchange(&header, bytes);
+        if (host.vsock->connection_count > 0) {
+            (void)vsock_receive(host.last, bytes, sizeof(bytes));
+            (void)vsock_send(host.last, bytes, sizeof(bytes));
+            vsock_abort(host.last);
+        }
+        left = fake_os.fail_at;
+        fake_os.fail_at = 0;
+        (void)host_drain();
+        assert_int_equal(host_pump(), 0);
+        assert_int_equal(host.vsock->connection_count, 0);
+        host_check_service(HOST_PORT);
+    }
+    assert_in_range(n, 5, 20);
+    host_stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_broken_rings),
-        cmocka_unit_test(test_device_wants_reset),
-        cmocka_unit_test(test_flood),
+        cmocka_unit_test(test_every_allocation_fails), cmocka_unit_test(test_broken_rings),
+        cmocka_unit_test(test_device_wants_reset),     cmocka_unit_test(test_flood),
         cmocka_unit_test(test_log_is_not_flooded),
     };
 
