@@ -5,7 +5,7 @@
  */
 #include "kernel.h"
 
-#define HEAP_SIZE      (16u * 1024 * 1024)
+#define HEAP_SIZE      ((size_t)16 << 20)
 #define SMALLEST_SHIFT 6
 #define LARGEST_SHIFT  21
 
