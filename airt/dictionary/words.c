@@ -5,7 +5,8 @@
 
 #include "../utf8.h"
 
-#define WORD_MAX 32 /* longer words, and those beyond ASCII, keep their endings */
+#define LISTED_MAX 7  /* bytes of the longest word in the lists below */
+#define WORD_MAX   32 /* longer words, and those beyond ASCII, keep their endings */
 
 static bool in(uint32_t character, uint32_t first, uint32_t last)
 {
@@ -264,7 +265,7 @@ static size_t strip_verb(const char *word, size_t length, size_t ending)
  * bring the forms of a word together. Returns the length that is left. */
 static size_t strip_ending(char *word, size_t length)
 {
-    if (length < 4)
+    if (length < 3)
         return length;
     if (length > 4 && ends_in(word, length, "ies")) {
         word[length - 3] = 'y';
@@ -278,7 +279,7 @@ static size_t strip_ending(char *word, size_t length)
         length = strip_verb(word, length, 3);
     else if (ends_in(word, length, "ed"))
         length = strip_verb(word, length, 2);
-    if (length > 3 && word[length - 1] == 'e')
+    if (length > 2 && word[length - 1] == 'e')
         length--;
     return length;
 }
@@ -312,9 +313,9 @@ bool words_token(struct words *words, uint32_t *token)
         }
         if (plain) {
             word[length] = '\0';
-            if (LISTED(silent_words, word))
+            if (length <= LISTED_MAX && LISTED(silent_words, word))
                 continue;
-            weak = LISTED(weak_words, word) ? TOKEN_WEAK : 0;
+            weak = length <= LISTED_MAX && LISTED(weak_words, word) ? TOKEN_WEAK : 0;
             length = strip_ending(word, length);
             hash = HASH_START;
             for (size_t i = 0; i < length; i++)
