@@ -13,7 +13,7 @@ static const char text_seed[] =
     "A: One program.\n\n\\# not a comment\nmore\nQ: caf\xc3\xa9 "
     "\xe6\xbc\xa2\xe5\xad\x97\nA:\n\xf0\x9f\x98\x80 end\n"
     "Q: third's\r\nA: x\r\n";
-static const char binary_seed[] = "\5hello\2hi\x12What is a unikernel\7program\5caf\xc3\xa9\2zz\6second\3two";
+static const char binary_seed[] = "\5hello\2hi\x13What is a unikernel\7program\5caf\xc3\xa9\2zz\6second\3two";
 static const char *const pieces[] = {
     "Q:", "A:", "\n",           "#",        "\\",       "\r\n", "Name: x\n",  "\xff",
     "\0", " ",  "Q: q\nA: a\n", "\xc3\xa9", "\xe2\x82", "'",    "\3abc\3def", "# microkernelia dictionary\n"};
