@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <options.h>
+
+static struct boot_info info;
+static struct options options;
+static uint8_t ring[64 * 1024];
+static uint64_t cursor;
+
+static int start(void **state)
+{
+    (void)state;
+    const struct log_config config = {.ring = ring, .ring_size = sizeof ring, .level = LOG_DEBUG};
+    memset(&info, 0, sizeof info);
+    info.protocol = BOOT_PVH;
+    cursor = 0;
+    return log_initialise(&config);
+}
+
+static void parse(const char *line)
+{
+    memset(&options, 0xee, sizeof options);
+    boot_info_set_command_line(&info, line, strlen(line));
+    options_parse(&info, &options);
+}
+
+/* The next line of the log is this warning. */
+static void expect_warning(const char *text)
+{
+    struct log_entry entry;
+    assert_int_equal(log_read(&cursor, LOG_DEBUG, &entry, NULL), 1);
+    assert_int_equal(entry.level, LOG_WARNING);
+    assert_string_equal(entry.subsystem, "kernel");
+    assert_string_equal(entry.text, text);
+}
+
+static void expect_silence(void)
+{
+    struct log_entry entry;
+    assert_int_equal(log_read(&cursor, LOG_DEBUG, &entry, NULL), 0);
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {"", " ", "\t\r\n  "};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        parse(lines[i]);
+        assert_int_equal(options.panic, PANIC_EXIT);
+        assert_int_equal(options.log, LOG_INFO);
+        assert_string_equal(options.model, "");
+    }
+    expect_silence();
+}
+
+static void test_every_value(void **state)
+{
+    (void)state;
+    parse("panic=halt log=error");
+    assert_int_equal(options.panic, PANIC_HALT);
+    assert_int_equal(options.log, LOG_ERROR);
+    parse("\tpanic=reboot\nlog=warning ");
+    assert_int_equal(options.panic, PANIC_REBOOT);
+    assert_int_equal(options.log, LOG_WARNING);
+    parse("panic=exit  log=info");
+    assert_int_equal(options.panic, PANIC_EXIT);
+    assert_int_equal(options.log, LOG_INFO);
+    parse("log=debug model=guide.kv");
+    assert_int_equal(options.log, LOG_DEBUG);
+    assert_string_equal(options.model, "guide.kv");
+    expect_silence();
+}
+
+static void test_the_last_one_wins(void **state)
+{
+    (void)state;
+    parse("log=debug log=error model=a model=b panic=halt panic=reboot");
+    assert_int_equal(options.log, LOG_ERROR);
+    assert_string_equal(options.model, "b");
+    assert_int_equal(options.panic, PANIC_REBOOT);
+    expect_silence();
+}
+
+static void test_what_makes_no_sense_is_logged_and_changes_nothing(void **state)
+{
+    (void)state;
+    parse(
+        "log=debug panic=halt model=m log=loud log= log panic=never panic= panic panicked=exit quiet model= "
+        "log=warningwarningwarning log=debu = =x module=late");
+    assert_int_equal(options.log, LOG_DEBUG);
+    assert_int_equal(options.panic, PANIC_HALT);
+    assert_string_equal(options.model, "m");
+    expect_warning("command line: cannot use 'log=loud'");
+    expect_warning("command line: cannot use 'log='");
+    expect_warning("command line: cannot use 'log'");
+    expect_warning("command line: cannot use 'panic=never'");
+    expect_warning("command line: cannot use 'panic='");
+    expect_warning("command line: cannot use 'panic'");
+    expect_warning("command line: unknown word 'panicked=exit'");
+    expect_warning("command line: unknown word 'quiet'");
+    expect_warning("command line: cannot use 'model='");
+    expect_warning("command line: cannot use 'log=warningwarningwarning'");
+    expect_warning("command line: cannot use 'log=debu'");
+    expect_warning("command line: unknown word '='");
+    expect_warning("command line: unknown word '=x'");
+    expect_warning("command line: cannot use 'module=late'");
+    expect_silence();
+}
+
+static void test_name_lengths(void **state)
+{
+    (void)state;
+    char line[6 + BOOT_NAME_MAX + 2] = "model=";
+    memset(line + 6, 'n', BOOT_NAME_MAX);
+    parse(line);
+    assert_string_equal(options.model, line + 6);
+    expect_silence();
+    line[6 + BOOT_NAME_MAX] = 'n';
+    parse(line);
+    assert_string_equal(options.model, "");
+    struct log_entry entry;
+    assert_int_equal(log_read(&cursor, LOG_DEBUG, &entry, NULL), 1);
+}
+
+/* A word as long as the command line: the log cuts it, the parser does not mind. */
+static void test_the_longest_word(void **state)
+{
+    (void)state;
+    char line[BOOT_COMMAND_LINE_MAX + 1];
+    memset(line, 'w', BOOT_COMMAND_LINE_MAX);
+    line[BOOT_COMMAND_LINE_MAX] = '\0';
+    parse(line);
+    struct log_entry entry;
+    assert_int_equal(log_read(&cursor, LOG_DEBUG, &entry, NULL), 1);
+    assert_int_equal(entry.level, LOG_WARNING);
+}
+
+/* module= names the modules that came without a name, in order; a name that was given is kept, whatever it
+ * is. */
+static void test_modules_are_named_in_order(void **state)
+{
+    (void)state;
+    boot_info_add_module(&info, 0, 1, "", 0);
+    boot_info_add_module(&info, 0, 1, "modules.kv", 10);
+    boot_info_add_module(&info, 0, 1, NULL, 0);
+    boot_info_add_module(&info, 0, 1, "", 0);
+    parse("module=module-a.kv module=b.kv");
+    assert_string_equal(info.modules[0].name, "module-a.kv");
+    assert_string_equal(info.modules[1].name, "modules.kv");
+    assert_string_equal(info.modules[2].name, "b.kv");
+    assert_string_equal(info.modules[3].name, "module3");
+    expect_silence();
+    parse("module= module=c.kv module=d.kv");
+    assert_string_equal(info.modules[3].name, "c.kv");
+    expect_warning("command line: cannot use 'module='");
+    expect_warning("command line: cannot use 'module=d.kv'");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_defaults, start),
+        cmocka_unit_test_setup(test_every_value, start),
+        cmocka_unit_test_setup(test_the_last_one_wins, start),
+        cmocka_unit_test_setup(test_what_makes_no_sense_is_logged_and_changes_nothing, start),
+        cmocka_unit_test_setup(test_name_lengths, start),
+        cmocka_unit_test_setup(test_the_longest_word, start),
+        cmocka_unit_test_setup(test_modules_are_named_in_order, start),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
