@@ -19,7 +19,8 @@ static bool has_type(struct mcp_json value, struct mcp_json type)
     case MCP_JSON_BOOL:
         return mcp_json_equals(type, "boolean");
     case MCP_JSON_NUMBER:
-        return mcp_json_equals(type, "number") || (mcp_json_equals(type, "integer") && json_number_is_integer(raw, length));
+        return mcp_json_equals(type, "number") ||
+               (mcp_json_equals(type, "integer") && json_number_is_integer(raw, length));
     case MCP_JSON_STRING:
         return mcp_json_equals(type, "string");
     case MCP_JSON_ARRAY:

@@ -42,6 +42,9 @@ static bool id_is_valid(const char *raw, size_t length)
            memchr(raw, 'E', length) == NULL;
 }
 
+/* Two bytes of a batch can ask for an answer of a hundred. */
+_Static_assert(MCP_BATCH_MAX == 256, "the message in dispatch_batch says 256");
+
 static void invalid(const struct reply *reply, const char *why)
 {
     struct text text = {0};
@@ -156,6 +159,10 @@ static void dispatch_batch(struct mcp_session *session, struct mcp_json messages
     }
     if (mcp_json_count(messages) == 0) {
         invalid(&reply, "a batch must not be empty");
+        return;
+    }
+    if (mcp_json_count(messages) > MCP_BATCH_MAX) {
+        invalid(&reply, "a batch holds at most 256 messages");
         return;
     }
     batch = batch_begin(session); /* NULL: no memory; the answers go out one by one */

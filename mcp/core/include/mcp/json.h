@@ -65,10 +65,10 @@ struct mcp_json mcp_json_first(struct mcp_json array_or_object);
 struct mcp_json mcp_json_next(struct mcp_json value);
 struct mcp_json mcp_json_key(struct mcp_json member_value);
 
-/* Each returns 0, or -EINVAL when the value is of another type or does not fit. Integers are exact; 1.0 and 1e2
- * count as integers. A double is the nearest one, ties to even, for up to 19 significant digits, and within
- * one unit in the last place for more; numbers too small become 0, numbers beyond the largest double do not
- * fit. */
+/* Each returns 0, or -EINVAL when the value is of another type or does not fit. Integers are exact; 1.0 and
+ * 1e2 count as integers. A double is the nearest one, ties to even, for up to 19 significant digits, and
+ * within one unit in the last place for more; numbers too small become 0, numbers beyond the largest double
+ * do not fit. */
 int mcp_json_get_bool(struct mcp_json value, bool *out);
 int mcp_json_get_int(struct mcp_json value, int64_t *out);
 int mcp_json_get_double(struct mcp_json value, double *out);

@@ -28,6 +28,8 @@ enum mcp_error {
     MCP_ERROR_TOO_LARGE = -32001 /* a message beyond the limit: data.limit is it, in bytes */
 };
 
+#define MCP_BATCH_MAX 256 /* messages in one batch; more are refused as a whole */
+
 struct mcp_server;
 struct mcp_session;
 
