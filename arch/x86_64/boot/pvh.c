@@ -32,15 +32,17 @@ _Static_assert(sizeof(struct module_entry) == 32, "hvm_modlist_entry");
 _Static_assert(sizeof(struct memory_map_entry) == 24, "hvm_memmap_table_entry");
 
 /* A NUL-terminated string of unknown length: read byte by byte, never beyond what can be read. Returns NULL
- * for none. */
-static const char *read_string(uint64_t physical, boot_reader read, size_t *length)
+ * for none, and for one that runs into what cannot be read. */
+static const char *read_string(uint64_t physical, boot_reader read, struct boot_info *info, size_t *length)
 {
     if (physical == 0)
         return NULL;
     for (*length = 0; *length <= BOOT_COMMAND_LINE_MAX; ++*length) {
         const char *text = read(physical, *length + 1);
-        if (text == NULL)
+        if (text == NULL) {
+            info->dropped++;
             return NULL;
+        }
         if (text[*length] == '\0')
             return text;
     }
@@ -62,7 +64,7 @@ int pvh_parse(uint64_t physical, boot_reader read, struct boot_info *info)
         return -EINVAL;
 
     size_t length = 0;
-    const char *text = read_string(start.command_line, read, &length);
+    const char *text = read_string(start.command_line, read, info, &length);
     if (text != NULL)
         boot_info_set_command_line(info, text, length);
 
@@ -81,7 +83,7 @@ int pvh_parse(uint64_t physical, boot_reader read, struct boot_info *info)
         if (bytes == NULL)
             return -EINVAL;
         memcpy(&entry, bytes, sizeof entry);
-        text = read_string(entry.command_line, read, &length);
+        text = read_string(entry.command_line, read, info, &length);
         boot_info_add_module(info, entry.base, entry.size, text, text != NULL ? length : 0);
     }
     return info->range_count > 0 ? 0 : -EINVAL;
