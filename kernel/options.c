@@ -45,9 +45,13 @@ static bool set_log(struct options *options, const char *value, size_t length)
 /* A PVH loader names no modules: the word gives the first nameless one its name. */
 static bool name_module(struct boot_info *info, const char *value, size_t length)
 {
-    for (size_t i = 0; i < info->module_count; i++)
-        if (info->protocol == BOOT_PVH && strncmp(info->modules[i].name, "module", 6) == 0)
-            return copy_name(info->modules[i].name, value, length);
+    for (size_t i = 0; i < info->module_count; i++) {
+        struct boot_module *module = &info->modules[i];
+        if (!module->named) {
+            module->named = copy_name(module->name, value, length);
+            return module->named;
+        }
+    }
     return false;
 }
 

@@ -61,7 +61,8 @@ void boot_info_add_module(struct boot_info *info, uint64_t base, uint64_t size, 
         length = BOOT_NAME_MAX;
         info->dropped++;
     }
-    if (length > 0) {
+    module->named = length > 0;
+    if (module->named) {
         memcpy(module->name, name + start, length);
         module->name[length] = '\0';
     } else {

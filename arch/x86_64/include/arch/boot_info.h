@@ -6,6 +6,7 @@
 #ifndef ARCH_BOOT_INFO_H
 #define ARCH_BOOT_INFO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct boot_range {
 struct boot_module {
     uint64_t base, size; /* physical, bytes */
     char name[BOOT_NAME_MAX + 1];
+    bool named; /* by the loader or by somebody since; else the name is "module" and a number */
 };
 
 struct boot_info {
@@ -42,11 +44,11 @@ typedef const void *(*boot_reader)(uint64_t physical, uint64_t size);
  * Returns 0 or -EINVAL when the structure is malformed. */
 int multiboot2_parse(uint64_t physical, boot_reader read, struct boot_info *info);
 
-/* Xen's "x86/HVM direct boot ABI", struct hvm_start_info. Returns 0 or -EINVAL. A module without a name of
- * its own is called "module0" and so on. */
+/* Xen's "x86/HVM direct boot ABI", struct hvm_start_info. Returns 0 or -EINVAL. Text that cannot be read
+ * counts as dropped. */
 int pvh_parse(uint64_t physical, boot_reader read, struct boot_info *info);
 
-/* Shared by the parsers. */
+/* Shared by the parsers. A module without a name of its own is called "module0" and so on. */
 void boot_info_add_range(struct boot_info *info, uint64_t base, uint64_t size);
 void boot_info_add_module(struct boot_info *info, uint64_t base, uint64_t size, const char *name,
                           size_t name_length);
