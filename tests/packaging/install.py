@@ -69,7 +69,7 @@ class Server:
     def receive(self):
         deadline = time.monotonic() + ANSWER_SECONDS
         while b"\n" not in self.received:
-            readable, _, _ = select.select([self.process.stdout], [], [], deadline - time.monotonic())
+            readable, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
             require(readable, f"no answer; received so far: {self.received!r}")
             part = os.read(self.process.stdout.fileno(), 65536)
             require(part, f"the server ended; received so far: {self.received!r}")
