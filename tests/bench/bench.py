@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""What the benchmarks share: bare QEMU processes with a clock beside them, and where things are."""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "integration"))
+
+import vm as harness  # noqa: E402  (found through the line above)  pylint: disable=wrong-import-position
+
+SHARED = pathlib.Path(os.environ.get("MK_SHARED", ROOT.parent / "shared"))
+
+
+def child(*command, **options):
+    """A process that does not outlive this one."""
+    return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *map(str, command)], stdin=subprocess.DEVNULL, **options)
+
+
+class Guest:
+    """QEMU with the kernel's serial port on a pipe; `vsock` adds the device and its vsock-bridge."""
+
+    def __init__(self, folder, arguments, memory, vsock, accelerator="tcg"):
+        self.socket = folder / "vm.sock"
+        self.bridge = None
+        command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-accel", accelerator,
+                   "-cpu", "host" if accelerator == "kvm" else "max", "-display", "none", "-no-reboot",
+                   "-serial", "stdio", "-m", f"{memory}M", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+        if vsock:
+            vhost = folder / "vhost.sock"
+            self.bridge = child(harness.BUILD / "tools" / "vsock-bridge", "--vhost", vhost, "--socket", self.socket,
+                                "--guest-cid", 3, "--once", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while not vhost.is_socket():
+                time.sleep(0.001)
+            command += ["-M", "q35,memory-backend=memory",
+                        "-object", f"memory-backend-memfd,id=memory,size={memory}M,share=on",
+                        "-chardev", f"socket,id=vsock,path={vhost}", "-device", "vhost-user-vsock-pci,chardev=vsock"]
+        else:
+            command += ["-M", "q35"]
+        self.start = time.monotonic()
+        self.qemu = child(*command, *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        os.set_blocking(self.qemu.stdout.fileno(), False)
+
+    def wait_for(self, marker, seconds):
+        """(seconds since QEMU's start, the line), or None when the guest ends or says nothing in time."""
+        output = b""
+        while time.monotonic() - self.start < seconds and self.qemu.poll() is None:
+            data = self.qemu.stdout.read()
+            if data:
+                output += data
+                for line in output.split(b"\n")[:-1]:
+                    if marker in line:
+                        return time.monotonic() - self.start, line.decode(errors="replace")
+            else:
+                time.sleep(0.0005)
+        return None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.qemu.kill()
+        self.qemu.communicate()
+        if self.bridge is not None:
+            self.bridge.terminate()
+            self.bridge.wait()
+
+
+def folder():
+    return tempfile.TemporaryDirectory(prefix="mk-")
