@@ -234,7 +234,7 @@ static void test_modules(void **state)
     (void)state;
     module_count = 0;
     for (unsigned i = 0; i < 64; i++)
-        add_module(0x1000 * i, 0x1000, i % 2 == 0 ? 0 : NAMES);
+        add_module((uint64_t)i * 0x1000, 0x1000, i % 2 == 0 ? 0 : NAMES);
     assert_int_equal(parse(), 0);
     assert_int_equal(info.module_count, BOOT_MODULES_MAX);
     assert_int_equal(info.dropped, 64 - BOOT_MODULES_MAX);
