@@ -218,7 +218,7 @@ int virtio_queue_add(struct virtio_queue *queue, const struct virtio_buffer *rea
     slot->head = true;
     queue->in_flight++;
 
-    /* Section 2.7.13: the entry, then a barrier, then the index that makes it visible. */
+    /* Section 2.7.13.3.1: the entry, then a barrier, then the index that makes it visible. */
     queue->available->ring[queue->available_index & (size - 1)] = head;
     queue->available_index++;
     __atomic_store_n(&queue->available->index, queue->available_index, __ATOMIC_RELEASE);
@@ -241,7 +241,7 @@ void virtio_queue_kick(struct virtio_queue *queue)
         return;
     queue->kicked_index = after;
 
-    /* Section 2.7.13.3.1: our index must be out before we look whether the device sleeps, or both may wait.
+    /* Section 2.7.13.4.1: our index must be out before we look whether the device sleeps, or both may wait.
      */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (queue->config.event_index)

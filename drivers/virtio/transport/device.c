@@ -34,7 +34,7 @@ const struct virtio_os *virtio_device_os(const struct virtio_device *device)
     return device->os;
 }
 
-static int reset(struct virtio_device *device)
+static int reset_registers(struct virtio_device *device)
 {
     const struct virtio_os *os = device->os;
     uint64_t start = os->now_us(os->context);
@@ -50,9 +50,10 @@ static int reset(struct virtio_device *device)
     return 0;
 }
 
-void virtio_device_reset(struct virtio_device *device)
+static int reset(struct virtio_device *device)
 {
-    (void)reset(device); /* logged; quiesce makes sure of what matters here */
+    int error = reset_registers(device);
+
     device->transport.quiesce(device);
     for (size_t i = 0; i < VIRTIO_QUEUES_MAX; i++) {
         if (device->queues[i] != NULL)
@@ -60,11 +61,19 @@ void virtio_device_reset(struct virtio_device *device)
         device->queues[i] = NULL;
     }
     device->features = 0;
+    device->quiet = true;
+    return error;
+}
+
+void virtio_device_reset(struct virtio_device *device)
+{
+    (void)reset(device); /* logged, and quiesced in any case */
 }
 
 void virtio_device_destroy(struct virtio_device *device)
 {
-    virtio_device_reset(device);
+    if (!device->quiet)
+        virtio_device_reset(device);
     device->transport.free(device);
 }
 
@@ -83,6 +92,7 @@ int virtio_device_negotiate(struct virtio_device *device, uint64_t wanted, uint6
     /* Section 3.1.1: 1. reset, */
     if (reset(device) != 0)
         return -EIO;
+    device->quiet = false;
     /* 2. and 3. we have seen it and can drive it, */
     transport->write_status(device, status);
     status |= VIRTIO_STATUS_DRIVER;

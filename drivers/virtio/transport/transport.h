@@ -56,6 +56,7 @@ struct virtio_device {
 
     /* device.c's part. */
     uint64_t features; /* what was negotiated */
+    bool quiet;        /* reset, and not touched since */
     struct virtio_queue *queues[VIRTIO_QUEUES_MAX];
 };
 

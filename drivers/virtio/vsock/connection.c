@@ -7,7 +7,7 @@
 
 #include "vsock/private.h"
 
-/* Section 5.10.6 leaves time limits to the driver; these are Linux's. */
+/* Section 5.10.6.5 leaves time limits to the implementation; these are Linux's. */
 #define CONNECT_TIMEOUT_US 2000000
 #define CLOSE_TIMEOUT_US   8000000
 
@@ -207,7 +207,8 @@ int64_t vsock_receive(struct vsock_connection *connection, void *buffer, size_t 
     return connection->state == VSOCK_STATE_DEAD ? -ECONNRESET : -EAGAIN;
 }
 
-/* What the peer has room for, section 5.10.6.3. It may shrink its buffer below what is on its way. */
+/* What the peer has room for, section 5.10.6.3. It may shrink its buffer below what is on its way, which the
+ * standard's formula would take for a very large one. */
 static uint32_t credit_of(const struct vsock_connection *connection)
 {
     uint32_t on_its_way = connection->sent - connection->peer_forwarded;

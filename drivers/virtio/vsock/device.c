@@ -224,8 +224,8 @@ static int poll_events(struct vsock *vsock)
     return 0;
 }
 
-/* Handles at most *budget packets. Stops early when there is no place left to note an RST for an unknown
- * peer. */
+/* Handles at most *budget packets. Section 5.10.6.1: goes on while the transmit queue is full, and stops when
+ * there is no place left to note an answer to an unknown peer. */
 static int poll_receive(struct vsock *vsock, unsigned *budget)
 {
     void *token = NULL;

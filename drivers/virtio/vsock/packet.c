@@ -22,7 +22,7 @@ static void malformed(struct vsock *vsock, const struct vsock_header *header, co
                    header->length, (unsigned long long)count);
 }
 
-/* Section 5.10.6.4: RST to whom we do not know, but never in answer to RST. */
+/* Section 5.10.6.5: RST to a peer that we have no connection with, but never in answer to RST. */
 static void refuse(struct vsock *vsock, const struct vsock_header *header)
 {
     struct vsock_reset reset = {

@@ -35,7 +35,7 @@ _Static_assert(offsetof(struct vsock_header, length) == 24, "virtio 1.2, 5.10.6"
 _Static_assert(offsetof(struct vsock_header, operation) == 30, "virtio 1.2, 5.10.6");
 _Static_assert(offsetof(struct vsock_header, forward_count) == 40, "virtio 1.2, 5.10.6");
 
-#define VSOCK_TYPE_STREAM 1 /* section 5.10.6.1 */
+#define VSOCK_TYPE_STREAM 1 /* section 5.10.6.2 */
 
 enum vsock_operation {
     VSOCK_OP_REQUEST = 1,

@@ -265,6 +265,12 @@ static void test_queues(void **state)
     assert_int_equal(function->queues[0].kicks, 1);
     assert_int_equal(function->queues[1].kicks, 0);
 
+    /* Negotiating is starting over, too. */
+    assert_int_equal(virtio_device_negotiate(device, 0, &accepted), 0);
+    assert_int_equal(fake_os.vectors, 0);
+    assert_int_equal(virtio_device_queue(device, 0, 8, count_interrupt, fired, &queue), 0);
+    assert_int_equal(virtio_device_start(device), 0);
+
     /* All over again. */
     virtio_device_reset(device);
     assert_true(virtio_device_broken(device));

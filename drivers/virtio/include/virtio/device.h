@@ -40,10 +40,10 @@ enum virtio_id virtio_device_id(const struct virtio_device *device);
 const char *virtio_device_name(const struct virtio_device *device);
 const struct virtio_os *virtio_device_os(const struct virtio_device *device);
 
-/* Section 3.1.1, steps 1 to 6: reset, ACKNOWLEDGE, DRIVER, feature negotiation, FEATURES_OK. VERSION_1 is
- * always required. Accepts what the device offers of `wanted` plus what this library's queues know. Returns 0
- * and sets *accepted, -ENODEV for a device without VERSION_1, -EIO when it does not keep FEATURES_OK or does
- * not leave reset. */
+/* Section 3.1.1, steps 1 to 6: reset (as by virtio_device_reset), ACKNOWLEDGE, DRIVER, feature negotiation,
+ * FEATURES_OK. VERSION_1 is always required. Accepts what the device offers of `wanted` plus what this
+ * library's queues know. Returns 0 and sets *accepted, -ENODEV for a device without VERSION_1, -EIO when it
+ * does not keep FEATURES_OK or does not leave reset. */
 int virtio_device_negotiate(struct virtio_device *device, uint64_t wanted, uint64_t *accepted);
 
 /* Sets up queue `index` with at most `size` entries (a power of two is used) and an interrupt that calls

@@ -40,7 +40,7 @@ int virtio_queue_add(struct virtio_queue *queue, const struct virtio_buffer *rea
                      const struct virtio_buffer *writable, size_t writable_count, void *token);
 
 /* Tells the device about the chains added since the last kick, unless it does not want to be told (section
- * 2.7.13). One kick after several adds is cheaper than one each. */
+ * 2.7.10). One kick after several adds is cheaper than one each. */
 void virtio_queue_kick(struct virtio_queue *queue);
 
 /* Takes back one chain that the device has used. Sets *token, and *written to how many bytes it says it wrote
