@@ -34,8 +34,7 @@ void task_wait(uint64_t deadline_us);
  * queue. */
 void task_wake(struct task *task);
 
-/* wait.c: moves the waiters of raised events to the ready list; true if any event is still raised with nobody
- * waiting for it, which does not count. */
+/* wait.c: lowers each raised event that somebody waits for, and wakes its first waiter. */
 void wait_deliver_events(void);
 /* Whether a raised event has a waiter. Interrupts off. */
 bool wait_events_pending(void);

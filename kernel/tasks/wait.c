@@ -65,20 +65,20 @@ int interrupt_event_wait(struct interrupt_event *event, uint64_t deadline_us)
         event->next = events;
         events = event;
     }
-    int error = 0;
     if (!event->raised)
-        error = wait_queue_sleep(&event->waiters, deadline_us);
-    /* Lowered before the caller looks at what it announces: what comes later raises it again. */
-    if (error == 0)
-        event->raised = false;
-    return error;
+        return wait_queue_sleep(&event->waiters, deadline_us);
+    event->raised = false;
+    return 0;
 }
 
 void wait_deliver_events(void)
 {
     for (struct interrupt_event *event = events; event != NULL; event = event->next)
-        if (event->raised && event->waiters.first != NULL)
+        if (event->raised && event->waiters.first != NULL) {
+            /* Lowered before the waiter looks at what it announces: what comes later raises it again. */
+            event->raised = false;
             wait_queue_wake_one(&event->waiters);
+        }
 }
 
 bool wait_events_pending(void)
