@@ -31,7 +31,7 @@ static void on_interrupt(int signal_number)
     interrupted = 1;
 }
 
-void interrupt_allow(bool allow)
+static void allow_interrupt(bool allow)
 {
     sigset_t set;
     sigemptyset(&set);
@@ -39,17 +39,20 @@ void interrupt_allow(bool allow)
     sigprocmask(allow ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
 }
 
-void interrupt_initialise(void)
+void interrupt_ends(bool ends)
 {
-    interrupt_allow(false);
-    struct sigaction action = {.sa_handler = on_interrupt};
+    struct sigaction action = {.sa_handler = ends ? SIG_DFL : on_interrupt};
     sigemptyset(&action.sa_mask);
+    if (!ends)
+        allow_interrupt(false);
     sigaction(SIGINT, &action, NULL);
+    if (ends)
+        allow_interrupt(true);
 }
 
-bool interrupt_pending(void)
+void interrupt_initialise(void)
 {
-    return interrupted != 0;
+    interrupt_ends(false);
 }
 
 bool interrupt_take(void)
@@ -73,29 +76,42 @@ int64_t clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Waits for `events` (fd -1: for time alone). Returns 0, -ETIMEDOUT, -EINTR or another negative errno. SIGINT
- * is let through here alone, and atomically with the wait: it cannot fall between the check and the wait. */
+/* Waits for `events` (fd -1: for time alone). Returns 0, -ETIMEDOUT, -EINTR after Ctrl-C or another negative
+ * errno. SIGINT is let through here alone, and atomically with the wait: it cannot fall between the check and
+ * the wait. */
 static int wait_for(int fd, short events, int64_t timeout_ms)
 {
-    interrupt_allow(
-        true); /* ppoll delivers no signal when bytes are there already: a flood would hide Ctrl-C */
-    interrupt_allow(false);
-    if (interrupted)
-        return -EINTR;
-    if (timeout_ms < 0)
-        timeout_ms = 0;
-    struct pollfd poll_fd = {.fd = fd, .events = events};
-    struct timespec timeout = {.tv_sec = (time_t)(timeout_ms / 1000),
-                               .tv_nsec = (long)(timeout_ms % 1000) * 1000000};
+    int64_t deadline = clock_ms() + timeout_ms;
     sigset_t mask;
     sigprocmask(SIG_SETMASK, NULL, &mask);
     sigdelset(&mask, SIGINT);
-    int count = ppoll(&poll_fd, fd < 0 ? 0 : 1, &timeout, &mask);
-    if (count < 0)
-        return errno == EINTR && interrupted == 0
-                   ? 0
-                   : -errno; /* another signal (a resized window): look again */
-    return count == 0 ? -ETIMEDOUT : 0;
+    for (;;) {
+        /* ppoll delivers no signal when bytes are there already: a flood would hide Ctrl-C */
+        allow_interrupt(true);
+        allow_interrupt(false);
+        if (interrupted)
+            return -EINTR;
+        int64_t left = deadline - clock_ms();
+        left = left > 0 ? left : 0;
+        struct pollfd poll_fd = {.fd = fd, .events = events};
+        struct timespec timeout = {.tv_sec = (time_t)(left / 1000), .tv_nsec = (long)(left % 1000) * 1000000};
+        int count = ppoll(&poll_fd, fd < 0 ? 0 : 1, &timeout, &mask);
+        if (count > 0)
+            return 0;
+        if (count == 0)
+            return -ETIMEDOUT;
+        if (errno != EINTR) /* else Ctrl-C, or a signal that is no end (a resized window): look again */
+            return -errno;
+    }
+}
+
+int interrupt_wait(int fd)
+{
+    int result;
+    do
+        result = wait_for(fd, POLLIN, INT32_MAX);
+    while (result == -ETIMEDOUT);
+    return result;
 }
 
 enum status endpoint_unix(struct endpoint *endpoint, const char *path, struct error *error)
@@ -211,14 +227,9 @@ static int connect_tcp(const struct endpoint *endpoint, int64_t deadline, int *r
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     struct addrinfo *addresses = NULL;
-    /* The resolver cannot be told to stop: Ctrl-C ends the program there. */
-    struct sigaction previous;
-    struct sigaction ends = {.sa_handler = SIG_DFL};
-    sigaction(SIGINT, &ends, &previous);
-    interrupt_allow(true);
+    interrupt_ends(true); /* the resolver cannot be told to stop */
     *resolution = getaddrinfo(endpoint->host, endpoint->service, &hints, &addresses);
-    interrupt_allow(false);
-    sigaction(SIGINT, &previous, NULL);
+    interrupt_ends(false);
     if (*resolution != 0)
         return -EHOSTUNREACH;
 

@@ -50,13 +50,15 @@ int connection_send(struct connection *connection, const void *bytes, size_t len
 int64_t clock_ms(void);
 double clock_exact_ms(void);
 
-/* From here on Ctrl-C is noticed only while a connection waits (and between interrupt_allow(true) and
- * interrupt_allow(false)), so that it is never lost between a check and a wait. */
+/* From here on Ctrl-C is let through only where something waits, so that it is never lost between a check and
+ * a wait. */
 void interrupt_initialise(void);
-void interrupt_allow(bool allow);
+/* Waits until there is something to read. Returns 0, -EINTR after Ctrl-C (interrupt_take tells), or another
+ * negative errno. */
+int interrupt_wait(int fd);
 /* Whether Ctrl-C was pressed since the last call. */
 bool interrupt_take(void);
-/* The same, and it stays known. */
-bool interrupt_pending(void);
+/* Ctrl-C ends the program, as without this module, until the call with false. */
+void interrupt_ends(bool ends);
 
 #endif

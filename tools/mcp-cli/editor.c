@@ -68,9 +68,12 @@ static int read_character(EditLine *edit, wchar_t *character)
     (void)edit;
     for (;;) {
         char byte;
-        ssize_t count = read(STDIN_FILENO, &byte, 1);
-        if (count < 0 && errno == EINTR && !interrupt_pending())
-            continue; /* the window was resized, say, which libedit has seen to */
+        int result = interrupt_wait(STDIN_FILENO);
+        ssize_t count = result < 0 ? -1 : read(STDIN_FILENO, &byte, 1);
+        if (result < 0)
+            errno = -result;
+        if (count < 0 && errno == EINTR && result == 0)
+            continue;
         if (count <= 0)
             return (int)count;
         size_t length = mbrtowc(character, &byte, 1, &state);
@@ -159,12 +162,10 @@ static void remember(struct editor *editor, const char *line)
 int editor_read(struct editor *editor, char **line)
 {
     int length = 0;
-    interrupt_take();
-    interrupt_allow(true);
+    el_set(editor->edit, EL_PREP_TERM, 1); /* before the prompt is seen: who sees it may type Ctrl-D */
     errno = 0;
     const char *text = el_gets(editor->edit, &length);
     int cause = errno;
-    interrupt_allow(false);
     if (interrupt_take()) {
         fputc('\n', stdout);
         el_reset(editor->edit);

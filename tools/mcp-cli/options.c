@@ -74,7 +74,8 @@ enum status options_parse(const struct option *first, const struct option *secon
         if (!option)
             option = find(second, name, length, letter);
         if (!option)
-            return error_set(error, STATUS_USAGE, "unknown option %s here", word);
+            return error_set(error, STATUS_USAGE, "unknown option %s here; what is none stands after --",
+                             word);
         const char *value = NULL;
         if (name[length] != '\0') /* --name=VALUE, -nVALUE */
             value = name + length + (is_long ? 1 : 0);

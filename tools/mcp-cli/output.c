@@ -27,13 +27,21 @@ void output_text(const struct output *output, const char *text, size_t length)
         fwrite(text, 1, length, output->file);
         return;
     }
+    size_t rest = 0; /* continuation bytes that the character still has */
     for (size_t i = 0; i < length; i++) {
         unsigned char byte = (unsigned char)text[i];
         unsigned char next = i + 1 < length ? (unsigned char)text[i + 1] : 0;
+        bool continues = (byte & 0xC0) == 0x80;
+        bool is_stray = continues && rest == 0; /* not UTF-8: C1 for a terminal of eight bits */
+        if (continues && rest > 0)
+            rest--;
+        else
+            rest = byte >= 0xF0 ? 3 : byte >= 0xE0 ? 2 : byte >= 0xC0 ? 1 : 0;
         if (byte == 0xC2 && next >= 0x80 && next <= 0x9F) { /* C1 in UTF-8 */
             fprintf(output->file, "\\u%04x", next);
+            rest = 0;
             i++;
-        } else if ((byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
+        } else if (is_stray || (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) {
             fprintf(output->file, "\\x%02x", byte);
         } else {
             fputc(byte, output->file);

@@ -55,13 +55,9 @@ static enum status run_lines(struct session *session, struct error *error)
     bool quit = false;
     enum status first = STATUS_OK;
     while (!quit) {
-        interrupt_allow(true);
+        interrupt_ends(true); /* between commands there is nothing to cancel */
         ssize_t length = getline(&text, &size, stdin);
-        interrupt_allow(false);
-        if (interrupt_take()) {
-            first = error_set(error, STATUS_INTERRUPTED, "interrupted");
-            break;
-        }
+        interrupt_ends(false);
         if (length < 0)
             break;
         if (strlen(text) != (size_t)length) {

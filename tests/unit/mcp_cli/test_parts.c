@@ -292,6 +292,8 @@ static void control_characters(void **state)
     assert_prints(true, "\xC2\xA0\xC3\xA9\xE2\x86\x92\xF0\x9F\x98\x80", 11,
                   "\xC2\xA0\xC3\xA9\xE2\x86\x92\xF0\x9F\x98\x80");
     assert_prints(true, "\xC2", 1, "\xC2");
+    assert_prints(true, "\x9B\xE2\x86\x92\x9B", 5, "\\x9b\xE2\x86\x92\\x9b");
+    assert_prints(true, "\xC3\x9B\x9B", 3, "\xC3\x9B\\x9b");
     assert_prints(false, "\033[31m", 5, "\033[31m");
 }
 
