@@ -166,7 +166,7 @@ static void big_subtract(struct big *a, const struct big *b)
  * quotient has at least QUOTIENT_BITS bits. 0 on success, -EINVAL beyond the largest. */
 static int round_to_double(uint64_t quotient, bool more, int exponent, uint64_t *bits)
 {
-    int drop = 0; /* bits that the mantissa has no place for */
+    int drop = QUOTIENT_BITS - MANTISSA_BITS; /* bits that the mantissa has no place for */
     uint64_t mantissa, half, rest;
 
     while (quotient >> drop >= UINT64_C(1) << MANTISSA_BITS || (exponent + drop < EXPONENT_MIN && drop < 62))

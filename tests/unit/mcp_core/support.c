@@ -156,6 +156,7 @@ void client_tell(struct client *client, const char *message)
     char *copy = malloc(length + 1);
 
     assert_non_null(copy);
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the text has no end but its length */
     memcpy(copy, message, length);
     copy = realloc(copy, length > 0 ? length : 1);
     mcp_session_receive(client->session, copy, length);

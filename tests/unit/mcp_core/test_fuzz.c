@@ -151,6 +151,7 @@ static void mutated_messages(void **state)
         size_t length = strlen(seed);
         uint32_t changes = 1 + test_random(&random, 3);
 
+        /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the text has no end but its length */
         memcpy(bytes, seed, length);
         while (changes-- > 0 && length > 0) {
             size_t at = test_random(&random, (uint32_t)length);
@@ -170,12 +171,14 @@ static void mutated_messages(void **state)
                 break;
             case 2:
                 memmove(bytes + at + strlen(piece), bytes + at, length - at);
+                /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the text has no end but its length */
                 memcpy(bytes + at, piece, strlen(piece));
                 length += strlen(piece);
                 break;
             case 3: /* the end of another */
                 part = test_random(&random, (uint32_t)strlen(other));
                 length = at + strlen(other) - part;
+                /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the text has no end but its length */
                 memcpy(bytes + at, other + part, strlen(other) - part);
                 break;
             default:

@@ -83,9 +83,12 @@ static void check_double(const char *text)
     struct mcp_json_document *document = parsed(text);
     double expected = strtod(text, NULL);
     double value = 77;
+    uint64_t bits, expected_bits;
     int result = mcp_json_get_double(mcp_json_root(document), &value);
 
-    if (isinf(expected) ? result != -EINVAL : (result != 0 || memcmp(&value, &expected, sizeof(value)) != 0))
+    memcpy(&bits, &value, sizeof(bits)); /* -0 differs from 0 */
+    memcpy(&expected_bits, &expected, sizeof(bits));
+    if (isinf(expected) ? result != -EINVAL : (result != 0 || bits != expected_bits))
         fail_msg("%s: %d %.17g, not %.17g", text, result, value, expected);
     mcp_json_free(document);
 }

@@ -304,7 +304,8 @@ static void count_answers(struct client *receiver)
 static void a_batch_beyond_the_limit(void **state)
 {
     struct mcp_server_config config = test_config;
-    static char batch[100000] = "[";
+    static char batch[100000];
+    size_t length = 0;
 
     tear_down(state);
     config.message_max = 2048;
@@ -312,14 +313,14 @@ static void a_batch_beyond_the_limit(void **state)
     client_start(&client, &config);
     client_initialise(&client, "2025-03-26");
     for (int i = 0; i < MCP_BATCH_MAX; i++)
-        (void)snprintf(batch + strlen(batch), 100, "%s{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"ping\"}",
-                       i == 0 ? "" : ",", i);
-    strcat(batch, "]");
+        length +=
+            (size_t)snprintf(batch + length, 100, "%c{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"ping\"}",
+                             i == 0 ? '[' : ',', i);
+    (void)snprintf(batch + length, 10, "]");
     answers_in_batches = 0;
     client_tell(&client, batch);
     assert_int_equal(answers_in_batches, MCP_BATCH_MAX);
-    batch[strlen(batch) - 1] = '\0';
-    strcat(batch, ",1]");
+    (void)snprintf(batch + length, 10, ",1]");
     client.on_message = NULL;
     client_expect_error(&client, batch, "null", -32600, "at most 256");
 }
