@@ -11,7 +11,7 @@ struct output_block {
     uint8_t bytes[];
 };
 
-#define BLOCK_MIN 4096
+#define BLOCK_MIN (4096 - 64) /* with what the heap adds, one frame */
 
 int output_queue_add(struct output_queue *queue, const void *bytes, size_t length)
 {
@@ -57,6 +57,8 @@ size_t output_queue_front(const struct output_queue *queue, const void **bytes)
 void output_queue_take(struct output_queue *queue, size_t length)
 {
     struct output_block *first = queue->first;
+    if (first == NULL)
+        return; /* nothing can have been asked for */
     first->start += length;
     queue->size -= length;
     if (first->start < first->end)
