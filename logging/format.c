@@ -145,12 +145,8 @@ static void parse_length(const char **format, struct conversion *spec)
     }
 }
 
-/* va_list may be an array type, so it travels inside a struct to be shared by the functions here. */
-struct arguments {
-    va_list list;
-};
-
-static void parse_flags_and_sizes(const char **format, struct conversion *spec, struct arguments *arguments)
+/* NOLINTBEGIN(clang-analyzer-valist.Uninitialized): it does not see through a pointer to a va_list. */
+static void parse_flags_and_sizes(const char **format, struct conversion *spec, va_list *arguments)
 {
     memset(spec, 0, sizeof(*spec));
     for (; **format == '-' || **format == '0' || **format == '#'; (*format)++) {
@@ -162,7 +158,7 @@ static void parse_flags_and_sizes(const char **format, struct conversion *spec, 
             spec->alternative = true;
     }
     if (**format == '*') {
-        long long width = va_arg(arguments->list, int);
+        long long width = va_arg(*arguments, int);
 
         (*format)++;
         spec->left = spec->left || width < 0;
@@ -174,7 +170,7 @@ static void parse_flags_and_sizes(const char **format, struct conversion *spec, 
         (*format)++;
         spec->has_precision = true;
         if (**format == '*') {
-            int precision = va_arg(arguments->list, int);
+            int precision = va_arg(*arguments, int);
 
             (*format)++;
             spec->has_precision = precision >= 0; /* a negative one counts as absent */
@@ -186,48 +182,47 @@ static void parse_flags_and_sizes(const char **format, struct conversion *spec, 
     parse_length(format, spec);
 }
 
-static long long signed_argument(const struct conversion *spec, struct arguments *arguments)
+static long long signed_argument(const struct conversion *spec, va_list *arguments)
 {
     switch (spec->length) {
     case LENGTH_CHAR:
-        return (signed char)va_arg(arguments->list, int);
+        return (signed char)va_arg(*arguments, int);
     case LENGTH_SHORT:
-        return (short)va_arg(arguments->list, int);
+        return (short)va_arg(*arguments, int);
     case LENGTH_LONG:
-        return va_arg(arguments->list, long);
+        return va_arg(*arguments, long);
     case LENGTH_LONG_LONG:
-        return va_arg(arguments->list, long long);
+        return va_arg(*arguments, long long);
     case LENGTH_SIZE:
-        return va_arg(arguments->list, ptrdiff_t);
+        return va_arg(*arguments, ptrdiff_t);
     case LENGTH_INT:
         break;
     }
-    return va_arg(arguments->list, int);
+    return va_arg(*arguments, int);
 }
 
-static unsigned long long unsigned_argument(const struct conversion *spec, struct arguments *arguments)
+static unsigned long long unsigned_argument(const struct conversion *spec, va_list *arguments)
 {
     switch (spec->length) {
     case LENGTH_CHAR:
-        return (unsigned char)va_arg(arguments->list, unsigned int);
+        return (unsigned char)va_arg(*arguments, unsigned int);
     case LENGTH_SHORT:
-        return (unsigned short)va_arg(arguments->list, unsigned int);
+        return (unsigned short)va_arg(*arguments, unsigned int);
     case LENGTH_LONG:
-        return va_arg(arguments->list, unsigned long);
+        return va_arg(*arguments, unsigned long);
     case LENGTH_LONG_LONG:
-        return va_arg(arguments->list, unsigned long long);
+        return va_arg(*arguments, unsigned long long);
     case LENGTH_SIZE:
-        return va_arg(arguments->list, size_t);
+        return va_arg(*arguments, size_t);
     case LENGTH_INT:
         break;
     }
-    return va_arg(arguments->list, unsigned int);
+    return va_arg(*arguments, unsigned int);
 }
 
 /* Puts one conversion. Returns false when it is none that we know: nothing can be said about its argument
  * then, nor about those after it. */
-static bool put_conversion(struct output *out, char type, struct conversion *spec,
-                           struct arguments *arguments)
+static bool put_conversion(struct output *out, char type, struct conversion *spec, va_list *arguments)
 {
     switch (type) {
     case 'd':
@@ -250,16 +245,16 @@ static bool put_conversion(struct output *out, char type, struct conversion *spe
         return true;
     }
     case 'p':
-        put_number(out, spec, "0x", (uintptr_t)va_arg(arguments->list, void *), 16, false);
+        put_number(out, spec, "0x", (uintptr_t)va_arg(*arguments, void *), 16, false);
         return true;
     case 'c': {
-        char character = (char)va_arg(arguments->list, int);
+        char character = (char)va_arg(*arguments, int);
 
         put_padded(out, spec, &character, 1);
         return true;
     }
     case 's':
-        put_string(out, spec, va_arg(arguments->list, const char *));
+        put_string(out, spec, va_arg(*arguments, const char *));
         return true;
     case '%':
         put_bytes(out, "%", 1);
@@ -269,12 +264,14 @@ static bool put_conversion(struct output *out, char type, struct conversion *spe
     }
 }
 
+/* NOLINTEND(clang-analyzer-valist.Uninitialized) */
+
 size_t log_format_v(char *buffer, size_t size, const char *format, va_list arguments)
 {
     struct output out = {.buffer = buffer, .size = size, .length = 0};
-    struct arguments shared;
+    va_list shared;
 
-    va_copy(shared.list, arguments);
+    va_copy(shared, arguments);
     while (*format != '\0') {
         struct conversion spec;
         const char *start = format;
@@ -295,7 +292,7 @@ size_t log_format_v(char *buffer, size_t size, const char *format, va_list argum
         }
         format++;
     }
-    va_end(shared.list);
+    va_end(shared);
     out.buffer[out.length < size ? out.length : size - 1] = '\0';
     return out.length;
 }

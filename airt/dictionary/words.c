@@ -241,10 +241,16 @@ static bool ends_in(const char *word, size_t length, const char *ending)
     return length > ending_length && memcmp(word + length - ending_length, ending, ending_length) == 0;
 }
 
+/* `letter` is never NUL. */
+static bool one_of(const char *letters, char letter)
+{
+    return strchr(letters, letter) != NULL;
+}
+
 static bool has_vowel(const char *word, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        if (memchr("aeiouy", word[i], 6) != NULL)
+        if (one_of("aeiouy", word[i]))
             return true;
     return false;
 }
@@ -256,7 +262,7 @@ static size_t strip_verb(const char *word, size_t length, size_t ending)
 
     if (left < 2 || !has_vowel(word, left))
         return length;
-    if (left > 3 && word[left - 1] == word[left - 2] && memchr("aeiouylsz", word[left - 1], 9) == NULL)
+    if (left > 3 && word[left - 1] == word[left - 2] && !one_of("aeiouylsz", word[left - 1]))
         left--;
     return left;
 }
@@ -273,7 +279,7 @@ static size_t strip_ending(char *word, size_t length)
     }
     if (ends_in(word, length, "sses") || ends_in(word, length, "xes") || ends_in(word, length, "ches"))
         length -= 2;
-    else if (word[length - 1] == 's' && memchr("sui", word[length - 2], 3) == NULL)
+    else if (word[length - 1] == 's' && !one_of("sui", word[length - 2]))
         length--;
     if (ends_in(word, length, "ing"))
         length = strip_verb(word, length, 3);
