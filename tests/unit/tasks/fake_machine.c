@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,9 +182,5 @@ void *cpu_prepare_stack(void *top, void (*entry)(void *argument), void *argument
 
 _Noreturn void panic(const char *format, ...)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fail(": panic");
+    fail(format);
 }

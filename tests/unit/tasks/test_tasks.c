@@ -131,7 +131,7 @@ static void test_a_task_creates_a_task(void **state)
 static void test_the_end_of_a_task_frees_its_stack(void **state)
 {
     (void)state;
-    assert_int_equal(task_create("a", write_name, (void *)(uintptr_t) "a", 8 * 4096), 0);
+    assert_int_equal(task_create("a", write_name, (void *)(uintptr_t) "a", 32768), 0);
     assert_int_equal(machine.frames, 8);
     assert_int_equal(machine.pages, 8);
     assert_int_equal(statistics().count, 2);
@@ -164,7 +164,7 @@ static void test_too_many_tasks(void **state)
 static void test_stack_sizes(void **state)
 {
     (void)state;
-    static const size_t wrong[] = {0, 1, 4095, 4097, 64 * 1024, 61 * 1024, SIZE_MAX, SIZE_MAX - 4095};
+    static const size_t wrong[] = {0, 1, 4095, 4097, 61440 + 4096, 61440 + 1024, SIZE_MAX, SIZE_MAX - 4095};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_int_equal(task_create("x", write_name, NULL, wrong[i]), -EINVAL);
     assert_int_equal(machine.frames, 0);
@@ -214,7 +214,7 @@ static void test_names_and_stacks(void **state)
     assert_int_equal(task_create("a name that is too long", look_at_itself, &trace, STACK), 0);
     task_yield();
     expect_trace("l");
-    assert_null(task_guard_owner(MMU_STACKS_BASE + 64 * 1024));
+    assert_null(task_guard_owner(MMU_STACKS_BASE + 65536));
 }
 
 /* ---- time ---- */
