@@ -198,6 +198,14 @@ int run_finish(void)
     return WEXITSTATUS(status);
 }
 
+void assert_fails(int status, const char *message)
+{
+    assert_int_equal(run_finish(), status);
+    assert_string_equal(harness.out, "");
+    if (!strstr(harness.err, message))
+        fail_msg("expected '%s' in: %s", message, harness.err);
+}
+
 void run_interrupt(void)
 {
     assert_int_equal(kill(child, SIGINT), 0);

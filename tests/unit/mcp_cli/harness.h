@@ -42,6 +42,8 @@ void run_on_terminal(const char *const *words);
 
 /* Waits for the end and returns the exit status. */
 int run_finish(void);
+/* run_finish gives `status`; nothing was printed but an error that has `message` in it. */
+void assert_fails(int status, const char *message);
 void run_interrupt(void);
 
 /* The terminal's keyboard and screen. */
