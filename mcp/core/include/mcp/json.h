@@ -2,9 +2,12 @@
  *
  * JSON (RFC 8259): a checked document to read from, and a writer that always makes valid JSON.
  *
- * The reader sits on jsmn and checks what jsmn lets pass: UTF-8, escapes, numbers, commas, literals, one
- * value only. Depth is limited before jsmn sees the text, so that the work is linear in its length.
- * Freestanding: needs mem* and str* functions.
+ * The reader sits on jsmn and checks before it what jsmn lets pass: UTF-8, escapes, numbers, commas,
+ * literals, one value only. It refuses a \u escape of half a surrogate pair too, which RFC 8259 leaves open.
+ * Depth is limited, so that the work is linear in the length of the text.
+ *
+ * Nothing here blocks, keeps state or is bound to a thread: any context may call, as long as one at a time
+ * uses a document's memory hook or a writer. Freestanding: needs mem* and str* functions.
  */
 #ifndef MCP_JSON_H
 #define MCP_JSON_H
@@ -47,8 +50,10 @@ struct mcp_json_error {
     const char *message; /* static: "unescaped control character in string" */
 };
 
-/* Parses text[0..length). The text must stay while the document lives. Returns 0, -EINVAL (then *error says
- * why), -ENOMEM. */
+/* Parses text[0..length). The text must stay, unchanged, while the document lives. Returns 0, -EINVAL (not
+ * JSON, deeper than MCP_JSON_DEPTH_MAX, or 2 GiB long) or -ENOMEM, and *error says why. The document is one
+ * block of 20 bytes for each value and key and a few more; the worst text of 1 MiB ("[0,0,...") takes 10 MiB.
+ * mcp_json_free gives it back. */
 int mcp_json_parse(const struct mcp_memory *memory, const char *text, size_t length,
                    struct mcp_json_document **document, struct mcp_json_error *error);
 void mcp_json_free(struct mcp_json_document *document);
@@ -58,9 +63,10 @@ enum mcp_json_type mcp_json_type(struct mcp_json value);
 
 /* The member `name` of an object (the first one, if written twice), or NONE. */
 struct mcp_json mcp_json_member(struct mcp_json object, const char *name);
+/* Elements of an array, members of an object; 0 for other types. */
 size_t mcp_json_count(struct mcp_json array_or_object);
-/* Iteration: the first element or member value, then the next; NONE at the end. mcp_json_key is a member
- * value's name (a STRING). */
+/* Iteration, O(1) each: the first element or member value, then the next; NONE at the end. mcp_json_key is a
+ * member value's name (a STRING). */
 struct mcp_json mcp_json_first(struct mcp_json array_or_object);
 struct mcp_json mcp_json_next(struct mcp_json value);
 struct mcp_json mcp_json_key(struct mcp_json member_value);
@@ -87,7 +93,8 @@ const char *mcp_json_raw(struct mcp_json value, size_t *length);
 
 /* A writer appends to a buffer that grows from `memory`, up to `limit` bytes. Errors stick: after one,
  * everything is ignored, and mcp_json_finish returns it. A call in the wrong place (a value where a key must
- * stand) is an error too, so what finishes is always valid. */
+ * stand) is an error too, so what finishes is always valid, and it is one line. At most MCP_JSON_DEPTH_MAX
+ * levels can be open. The fields are private. */
 struct mcp_json_writer {
     struct mcp_memory memory;
     char *text;
@@ -99,7 +106,7 @@ struct mcp_json_writer {
 
 void mcp_json_writer_initialise(struct mcp_json_writer *writer, const struct mcp_memory *memory,
                                 size_t limit);
-/* A writer into a buffer of the caller, which it never leaves (-EFBIG). */
+/* A writer into a buffer of the caller, which it never leaves (-EFBIG); releasing it frees nothing. */
 void mcp_json_writer_initialise_fixed(struct mcp_json_writer *writer, char *buffer, size_t size);
 void mcp_json_writer_release(struct mcp_json_writer *writer);
 
@@ -108,17 +115,19 @@ void mcp_json_end_object(struct mcp_json_writer *writer);
 void mcp_json_begin_array(struct mcp_json_writer *writer);
 void mcp_json_end_array(struct mcp_json_writer *writer);
 void mcp_json_key_write(struct mcp_json_writer *writer, const char *name);
-void mcp_json_string(struct mcp_json_writer *writer,
-                     const char *text); /* NUL-terminated; invalid UTF-8 becomes U+FFFD */
+/* `text` is NUL-terminated. Each byte that is not part of valid UTF-8 becomes U+FFFD. */
+void mcp_json_string(struct mcp_json_writer *writer, const char *text);
 void mcp_json_string_n(struct mcp_json_writer *writer, const char *text, size_t length);
 void mcp_json_int(struct mcp_json_writer *writer, int64_t value);
 void mcp_json_uint(struct mcp_json_writer *writer, uint64_t value);
-void mcp_json_double(struct mcp_json_writer *writer,
-                     double value); /* shortest of up to 9 significant digits; NaN and infinities: null */
+/* Whole numbers below 2^53 are exact; others get up to 9 significant digits. NaN and the infinities: null. */
+void mcp_json_double(struct mcp_json_writer *writer, double value);
 void mcp_json_bool(struct mcp_json_writer *writer, bool value);
 void mcp_json_null(struct mcp_json_writer *writer);
-void mcp_json_value(struct mcp_json_writer *writer, struct mcp_json value); /* copies a parsed value */
-/* Text that is known to be valid JSON (a literal of the program's own): it is parsed in debug builds only. */
+/* Copies a parsed value, as it stands in its text but for white space; NONE becomes null. */
+void mcp_json_value(struct mcp_json_writer *writer, struct mcp_json value);
+/* JSON text (a schema, say): checked, and copied without the white space between its tokens. Text that is not
+ * one valid value is an error. */
 void mcp_json_raw_value(struct mcp_json_writer *writer, const char *text, size_t length);
 
 /* key and value in one call */

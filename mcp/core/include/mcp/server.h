@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * An MCP server without an operating system: JSON-RPC 2.0 in, JSON-RPC 2.0 out. It never blocks, owns no
- * thread and calls nothing but its hooks. Nothing global: several servers in one program. One task at a time
- * may call into a server and its sessions.
+ * thread and calls nothing but its hooks. Nothing global: several servers in one program.
+ *
+ * One task at a time may call into a server and its sessions, but the library is ready for it at each of its
+ * hooks (memory aside): mcp_send, a tool's handler and its `cancelled` may call back into it, close the
+ * session they work for, or let another task run that does.
  */
 #ifndef MCP_SERVER_H
 #define MCP_SERVER_H
@@ -33,23 +36,28 @@ enum mcp_error {
 struct mcp_server;
 struct mcp_session;
 
+/* Strings must outlive the server. */
 struct mcp_server_config {
     const char *name, *title, *version; /* serverInfo; title may be NULL */
     const char *instructions;           /* or NULL */
     struct mcp_memory memory;
-    size_t message_max;         /* bytes of one outgoing message; 0: 1 MiB */
+    size_t message_max;         /* bytes of one outgoing message; 0: 1 MiB. What does not fit becomes an error
+                                   (MCP_ERROR_TOO_LARGE), or another page, or another array of a batch. */
     uint32_t calls_per_session; /* unanswered at once; 0: 64 */
-    bool methods_are_tools;     /* {"method":"infer"} calls the tool `infer`; protocol names win. The answer's
-                                   result is the tool's structured content. */
+    bool methods_are_tools;     /* {"id":1,"method":"infer","params":{...}} calls the tool `infer`, before
+                                   `initialize` too and with or without "jsonrpc"; protocol names win. The
+                                   answer's result is the tool's structured content. */
 };
 
-/* Strings of the configuration must outlive the server. Returns 0, -EINVAL or -ENOMEM. */
+/* Returns 0, -EINVAL (no name, version or memory hook; message_max below 1024) or -ENOMEM. */
 int mcp_server_create(const struct mcp_server_config *config, struct mcp_server **server);
 /* All sessions must be closed and all calls answered. */
 void mcp_server_destroy(struct mcp_server *server);
 
-/* Copies *tool (not its strings). Returns 0, -EEXIST, -EINVAL (a bad name, a schema that is not an object),
- * -ENOMEM. tools/list keeps the order of addition. */
+/* Copies *tool (not its strings). Returns 0, -EEXIST, -EINVAL (a name that is not 1 to 128 of A-Z a-z 0-9 _ -
+ * ., an input schema that is not an object of type "object", an output schema or annotations that are not an
+ * object, no handler, or more text than message_max can list), -ENOMEM. tools/list keeps the order of
+ * addition. */
 int mcp_server_add_tool(struct mcp_server *server, const struct mcp_tool *tool);
 
 /* Sends one whole message to the client; `message` is valid during the call. Returns 0, or a negative errno
@@ -57,12 +65,17 @@ int mcp_server_add_tool(struct mcp_server *server, const struct mcp_tool *tool);
  */
 typedef int (*mcp_send)(void *context, const char *message, size_t length);
 
-/* One client on one connection. */
+/* One client on one connection. Returns 0 or -ENOMEM. */
 int mcp_session_open(struct mcp_server *server, mcp_send send, void *context, struct mcp_session **session);
-/* Unanswered calls are told by their `cancelled`, and their answers go nowhere. Not from within mcp_send. */
+/* Nothing is sent any more. Unanswered calls are told by their `cancelled`; they stay with their tools, and
+ * their answers go nowhere. May be called from within the hooks: the session's memory is freed when the last
+ * function that works with it returns. NULL is ignored. */
 void mcp_session_close(struct mcp_session *session);
 
-/* Handles one message of the client; answers go out through mcp_send, now or later. */
+/* Handles one message of the client; answers go out through mcp_send, now or later. The message is not needed
+ * any more when it returns: a call keeps a copy of its arguments. Where memory runs out the client gets
+ * MCP_ERROR_OVERLOADED with the id of its request; that answer needs no memory (an id longer than 256 bytes
+ * does: without memory it becomes null). */
 void mcp_session_receive(struct mcp_session *session, const char *message, size_t length);
 
 /* For what the transport notices by itself (a message too long, no memory for it): answers with an error
@@ -73,7 +86,9 @@ void mcp_session_report(struct mcp_session *session, int code, const char *messa
 uint32_t mcp_session_pending(const struct mcp_session *session);
 
 struct mcp_server_statistics {
-    uint64_t sessions, requests, notifications, errors, calls, pending;
+    uint64_t sessions;                               /* open */
+    uint64_t requests, notifications, errors, calls; /* since the start; errors: JSON-RPC errors sent */
+    uint64_t pending;                                /* calls not answered, those of closed sessions too */
 };
 void mcp_server_get_statistics(const struct mcp_server *server, struct mcp_server_statistics *statistics);
 

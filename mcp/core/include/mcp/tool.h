@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * Tools: what an MCP server can be asked to do (MCP 2025-11-25, "Server features / Tools").
+ *
+ * Before a handler runs, the arguments are checked against the top level of its input schema: required
+ * members, the basic `type` of each, and unknown ones where additionalProperties is false. Values inside
+ * them, ranges and enums are the handler's, which has the typed accessors below. Wrong arguments are answered
+ * in the form of the session's version: a result with isError since 2025-11-25, so that the model can try
+ * again, -32602 before.
  */
 #ifndef MCP_TOOL_H
 #define MCP_TOOL_H
@@ -23,7 +29,7 @@ struct mcp_tool {
     const char *name;
     const char *title;         /* may be NULL */
     const char *description;   /* may be NULL */
-    const char *input_schema;  /* JSON text of an object schema */
+    const char *input_schema;  /* JSON text of an object schema; names of members up to 128 bytes */
     const char *output_schema; /* or NULL */
     const char *annotations;   /* JSON text of a ToolAnnotations object, or NULL */
     mcp_tool_handler handler;
@@ -50,16 +56,18 @@ int mcp_call_double_or(struct mcp_call *call, const char *name, double fallback,
 int mcp_call_bool_or(struct mcp_call *call, const char *name, bool fallback, bool *out);
 
 /* The writer of structuredContent: begin an object, fill it, end it, then mcp_call_finish. Its JSON also
- * becomes the text content, unless mcp_call_text is used. */
+ * becomes the text content, unless mcp_call_text is used. The call owns it. */
 struct mcp_json_writer *mcp_call_result(struct mcp_call *call);
-/* Appends one text content block. */
+/* Appends one text content block (UTF-8, repaired where it is not). Where memory runs out, mcp_call_finish
+ * answers with an error. */
 void mcp_call_text(struct mcp_call *call, const char *text, size_t length);
 
 /* Sends the result and frees the call. A result that grew beyond the message limit, or for which there is no
  * memory, becomes an error. */
 void mcp_call_finish(struct mcp_call *call);
 
-/* Answers with isError and a message for the model, and frees the call. */
+/* Answers with isError and a message for the model (where the call came by methods_are_tools: with
+ * MCP_ERROR_INTERNAL and that message), and frees the call. */
 void mcp_call_fail(struct mcp_call *call, const char *message);
 /* Answers with a JSON-RPC error, and frees the call. With MCP_ERROR_OVERLOADED its data says when to retry.
  */
@@ -68,6 +76,7 @@ void mcp_call_error(struct mcp_call *call, int code, const char *message);
 /* Whether the client cancelled, or is gone: stop early. */
 bool mcp_call_is_cancelled(const struct mcp_call *call);
 
+/* A pointer of the tool's own, which the library does not look at; NULL at first. */
 void mcp_call_set_context(struct mcp_call *call, void *context);
 void *mcp_call_get_context(const struct mcp_call *call);
 

@@ -6,7 +6,7 @@
  * 16 MiB) means frames, each a u32 big-endian length and that many bytes; '{', '[' or white space means
  * newline-delimited JSON, as MCP's stdio transport has it; anything else (a browser's POST, say) is refused.
  *
- * Freestanding: needs memcpy, memmove, memchr. Not thread-safe: one reader per connection, one task per
+ * Freestanding: needs mem* functions. Not thread-safe: one reader per connection, one task per
  * reader.
  */
 #ifndef MCP_TRANSPORT_H
