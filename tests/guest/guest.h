@@ -34,5 +34,6 @@ void check_mmu(void);
 void check_interrupts(void);
 void check_libc(void);
 void check_random(void);
+void check_symbols(void);
 
 #endif

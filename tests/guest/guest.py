@@ -46,7 +46,7 @@ FAULTS = {
 # Whose name the backtrace must hold, where it is not fault_<name>.
 FUNCTIONS = {"stack-overflow": "recurse", "boot-stack-overflow": "recurse"}
 # check: the guest's name for it, the CPU.
-CHECKS = {name: (name, "max") for name in ("clock", "tasks", "mmu", "interrupts", "libc", "random")}
+CHECKS = {name: (name, "max") for name in ("clock", "tasks", "mmu", "interrupts", "libc", "random", "symbols")}
 CHECKS["random-old-cpu"] = ("random", "qemu64")
 
 
