@@ -192,7 +192,7 @@ static void test_both_sources_are_alike(void **state)
     (void)state;
     for (int text = 0; text < 2; text++) {
         size_t size;
-        char *bytes = make_dictionary(text != 0, 40000, &size);
+        char *bytes = make_dictionary(text != 0, 12000, &size);
         struct airt_source sources[2];
         struct airt_model *models[2] = {NULL, NULL};
         struct airt_description descriptions[2];
@@ -207,15 +207,15 @@ static void test_both_sources_are_alike(void **state)
             /* At least once per 64 KiB of the file. */
             assert_true(counters.yields - before > size / 65536);
         }
-        assert_int_equal(descriptions[0].entries, 40000);
-        assert_int_equal(descriptions[1].entries, 40000);
+        assert_int_equal(descriptions[0].entries, 12000);
+        assert_int_equal(descriptions[1].entries, 12000);
         assert_string_equal(descriptions[0].name, text != 0 ? "large" : "test.kv");
         assert_string_equal(descriptions[0].format, text != 0 ? "dictionary (text)" : "dictionary (binary)");
         assert_string_equal(descriptions[0].quantization, "none");
         assert_string_equal(descriptions[0].arch, "key/value");
         assert_int_equal(descriptions[0].bytes, descriptions[1].bytes + size);
         /* 18 bytes per question and 8 for each of its five tokens, and little else. */
-        assert_true(descriptions[1].bytes < 40000 * (18 + 5 * 8) + 4096);
+        assert_true(descriptions[1].bytes < 12000 * (18 + 5 * 8) + 4096);
         assert_int_equal(descriptions[0].bytes + descriptions[1].bytes, counters.in_use);
         /* No peak above what stays but a little. */
         assert_true(counters.peak < counters.in_use + 16384);
@@ -226,7 +226,7 @@ static void test_both_sources_are_alike(void **state)
             char first_answer[100];
 
             sprintf(prompt, "%s word%u %u", i % 2 == 0 ? "How does the" : "please explain",
-                    (unsigned)random_below(3000), (unsigned)random_below(40000));
+                    (unsigned)random_below(3000), (unsigned)random_below(12000));
             assert_int_equal(ask(models[0], prompt), 0);
             first = result;
             snprintf(first_answer, sizeof(first_answer), "%s", answer.text);
@@ -276,7 +276,7 @@ static void test_every_allocation_may_fail(void **state)
 static void test_cancel_at_every_yield(void **state)
 {
     size_t size;
-    char *bytes = make_dictionary(true, 3000, &size);
+    char *bytes = make_dictionary(true, 1500, &size);
     unsigned long yields;
     struct airt_model *model = NULL;
 
@@ -284,7 +284,7 @@ static void test_cancel_at_every_yield(void **state)
     counters_reset();
     assert_int_equal(load_bytes(bytes, size, false, &model), 0);
     yields = counters.yields;
-    assert_true(yields > 30);
+    assert_true(yields > 15);
     for (unsigned long n = 1; n <= yields; n++) {
         counters_reset();
         counters.stop_yield = n;
@@ -298,7 +298,7 @@ static void test_cancel_at_every_yield(void **state)
 static void test_every_read_may_fail(void **state)
 {
     size_t size;
-    char *bytes = make_dictionary(false, 40000, &size);
+    char *bytes = make_dictionary(false, 20000, &size);
     struct airt_model *model = NULL;
     unsigned long n = 1;
 
@@ -341,13 +341,13 @@ static void test_a_mapped_source_that_changes(void **state)
         FIRST_LINE "Q: z z z z z z z z z z z z z z z z z\nA: \377\377\377"};
     struct airt_hooks changing = hooks;
     size_t size;
-    char *bytes = make_dictionary(true, 3000, &size);
+    char *bytes = make_dictionary(true, 1500, &size);
     unsigned refused = 0;
 
     (void)state;
     changing.yield = changing_yield;
     for (size_t i = 0; i < sizeof(replacements) / sizeof(replacements[0]); i++) {
-        for (unsigned long at = 1; at < 60; at++) {
+        for (unsigned long at = 1; at < 30; at++) {
             struct airt_source source = source_open(bytes, size, true);
             struct airt_model *model = NULL;
 

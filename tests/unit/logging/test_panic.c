@@ -19,7 +19,7 @@
 
 #define TRAP_FLAG 0x100
 #define LINES     12
-#define PLACES    80 /* spread over the whole call */
+#define PLACES    50 /* spread over the whole call */
 
 static unsigned char ring[LOG_RING_MIN];
 static sigjmp_buf panic_entry;
