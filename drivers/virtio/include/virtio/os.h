@@ -18,7 +18,11 @@ typedef void (*virtio_interrupt_handler)(void *argument);
 
 /* The library's own handlers use general registers only, so that a kernel's interrupt entry need not save
  * the vector registers; what they call back (a driver's `wake`) keeps to that, too. */
+#if defined(__x86_64__) || defined(__aarch64__)
 #define VIRTIO_INTERRUPT_CODE __attribute__((target("general-regs-only")))
+#else
+#define VIRTIO_INTERRUPT_CODE
+#endif
 
 struct virtio_os {
     void *context;
