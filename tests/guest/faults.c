@@ -130,7 +130,7 @@ static void overflow_task(void *argument)
 
 static void fault_stack_overflow(void)
 {
-    if (task_create("deep", overflow_task, NULL, TASK_STACK_SIZE) == 0)
+    if (task_create("deep", overflow_task, NULL, (size_t)TASK_STACK_SIZE) == 0)
         task_yield();
 }
 
@@ -172,6 +172,22 @@ static void fault_panic(void)
     panic("asked for by the guest, number %d", 42);
 }
 
+static void faulty_sink(void *context, enum log_level level, const char *line, size_t length)
+{
+    (void)level;
+    (void)line;
+    (void)length;
+    if (context != NULL)
+        *(volatile uint8_t *)opaque(0) = 1;
+}
+
+static void fault_in_report(void)
+{
+    static uint8_t anything;
+    if (log_add_sink(faulty_sink, &anything) == 0)
+        panic("the report is going to fault");
+}
+
 static void fault_none(void)
 {
     announce("nothing", 0);
@@ -201,6 +217,7 @@ bool guest_fault(const char *name, size_t length)
         {"not-canonical", fault_not_canonical},
         {"double-free", fault_double_free},
         {"panic", fault_panic},
+        {"in-report", fault_in_report},
         {"none", fault_none},
     };
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {

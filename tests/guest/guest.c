@@ -12,6 +12,7 @@
 #include <guest.h>
 #include <logging/log.h>
 #include <memory/memory.h>
+#include <options.h>
 #include <panic.h>
 #include <tasks/task.h>
 
@@ -61,6 +62,15 @@ static int start_time(void)
     return error != 0 ? error : timer_initialise(entry_timestamp);
 }
 
+static int read_options(void)
+{
+    struct options options;
+    options_parse(&boot, &options); /* logs the guest's own word as unknown */
+    panic_set_action(options.panic);
+    log_set_level(options.log);
+    return 0;
+}
+
 static int start_tasks(void)
 {
     tasks_initialise("main");
@@ -68,7 +78,8 @@ static int start_tasks(void)
     return 0;
 }
 
-static int (*const steps[])(void) = {start_log, read_boot_information, start_memory, start_time, start_tasks};
+static int (*const steps[])(void) = {start_log,  read_boot_information, start_memory,
+                                     start_time, read_options,          start_tasks};
 
 static enum guest_code run(void)
 {

@@ -40,9 +40,12 @@ FAULTS = {
     "smash-canary": (STACK_SMASHED, None, "stack smashed: a function's canary was overwritten (task 'main')"),
     "double-free": (BROKEN, None, "heap: double free (task 'main')"),
     "panic": (BROKEN, None, "asked for by the guest, number 42 (task 'main')"),
+    "in-report": (EXCEPTION, None, None),
     "none": (SURVIVED, None, None),
     "unknown": (USAGE, None, None),
 }
+# Ends with a reset, which -no-reboot turns into the end of QEMU: fault, what else the command line says.
+RESET = {"reset": ("panic", "panic=reboot")}
 # Whose name the backtrace must hold, where it is not fault_<name>.
 FUNCTIONS = {"stack-overflow": "recurse", "boot-stack-overflow": "recurse"}
 # check: the guest's name for it, the CPU.
@@ -60,7 +63,7 @@ def expect(good, what):
 
 
 def run(image, words, cpu="max"):
-    """Returns the code that the guest ended with, and what it said, without the carriage returns."""
+    """Returns the code that the guest ended with (None: a reset), and what it said, without the carriage returns."""
     with tempfile.TemporaryDirectory(prefix="mk-guest-") as folder:
         serial = pathlib.Path(folder) / "serial"
         command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-M", "q35", "-m", "64", "-nodefaults",
@@ -73,9 +76,11 @@ def run(image, words, cpu="max"):
         text = serial.read_text(errors="replace") if serial.exists() else ""
     sys.stdout.write(text)
     expect(status is not None, f"the guest did not end within {TIMEOUT} s")
-    expect(status > 0 and status % 2 == 1, f"QEMU ended with status {status}, not through isa-debug-exit")
+    expect(status == 0 or status % 2 == 1, f"QEMU ended with status {status}, not through isa-debug-exit")
     expect("\r" not in text.replace("\r\n", "\n") and (not text or text.endswith("\n")), "a line is not complete")
-    return status >> 1, text.replace("\r\n", "\n").splitlines()
+    lines = text.replace("\r\n", "\n").splitlines()
+    own = re.compile(r"\[ *\d+\.\d{6}\] WARN  kernel: command line: unknown word '(fault|check)=\S+'")
+    return status >> 1 if status else None, [line for line in lines if not own.fullmatch(line)]
 
 
 def check_report(name, lines, vector, words):
@@ -88,7 +93,7 @@ def check_report(name, lines, vector, words):
             report.append(match[1])
         else:
             expect(not report, f"a line in the midst of the report: {line!r}")
-            expect("ERROR" not in line and "WARNING" not in line, f"an error beside the report: {line!r}")
+            expect("ERROR" not in line and "WARN" not in line, f"an error beside the report: {line!r}")
     expect(report, "there is no report")
     expect(not any("another fault" in line for line in report), "the report faulted itself")
 
@@ -122,11 +127,17 @@ def check_report(name, lines, vector, words):
         expect(int(registers["rip"], 16) == address, "RIP is not where the guest jumped to")
 
 
-def check_fault(image, name):
+def check_fault(image, name, more=""):
     code, vector, words = FAULTS[name]
-    ended, lines = run(image, f"fault={name}")
-    expect(ended == code, f"the guest ended with code {ended:#x}, not {code:#x}")
-    if words is not None:
+    ended, lines = run(image, f"fault={name} {more}")
+    if more:
+        expect(ended is None, "the guest was not reset")
+    else:
+        expect(ended == code, f"the guest ended with code {ended}, not {code}")
+    if name == "in-report":
+        expect(sum("the report is going to fault" in line for line in lines) == 1, "the report does not start once")
+        expect(lines[-1] == "panic: another fault during the report", f"the last line is {lines[-1]!r}")
+    elif words is not None:
         check_report(name, lines, vector, words)
     else:
         expect(not any("ERROR" in line for line in lines), "the guest complains")
@@ -140,7 +151,7 @@ def check_checks(image, name):
         count += 1
         expect(line.startswith(f"ok {count} - "), line)
     expect(count > 0 and lines[-1] == f"1..{count}", f"the plan is {lines[-1]!r} after {count} lines")
-    expect(ended == PASSED, f"the guest ended with code {ended:#x}, not {PASSED:#x}")
+    expect(ended == PASSED, f"the guest ended with code {ended}, not {PASSED}")
 
 
 def main():
@@ -148,6 +159,8 @@ def main():
     try:
         if name in FAULTS:
             check_fault(image, name)
+        elif name in RESET:
+            check_fault(image, *RESET[name])
         else:
             check_checks(image, name)
     except Failure as failure:
