@@ -87,6 +87,18 @@ static void client_lost(struct connection *connection)
     backlog_clear(&connection->backlog);
 }
 
+/* Closing a socket with bytes unread is a reset, which over TCP overtakes what is still on its way to the
+ * client. */
+static void discard_input(struct connection *connection)
+{
+    char bytes[4096];
+
+    for (int i = 0; i < 64; i++) {
+        if (recv(connection->watch.fd, bytes, sizeof bytes, MSG_DONTWAIT) <= 0)
+            break;
+    }
+}
+
 /* Draws the conclusions from how far both directions have come. The connection may be free afterwards. */
 static void settle(struct connection *connection)
 {
@@ -101,6 +113,7 @@ static void settle(struct connection *connection)
         }
         if (connection->guest_shutdown == VSOCK_NEITHER) {
             log_debug("port %u: closed by the guest", connection->guest_port);
+            discard_input(connection);
             connection_reset(connection);
             return;
         }
@@ -364,8 +377,7 @@ bool connection_next_packet(struct connection *connection, struct vsock_header *
 /* The guest does what it may not: the connection is over. */
 static void violation(struct connection *connection, const char *what)
 {
-    device_complain(connection->device, "port %u: the guest %s; the connection is reset",
-                    connection->guest_port, what);
+    log_warning("port %u: the guest %s; the connection is reset", connection->guest_port, what);
     connection_reset(connection);
 }
 

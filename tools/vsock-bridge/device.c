@@ -2,8 +2,6 @@
 #include "device.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -11,8 +9,6 @@
 
 /* Packets each way before other events get their chance. */
 #define PACKETS_PER_RUN 256
-/* Log lines about one VM's misdeeds. */
-#define COMPLAINTS_MAX 20
 
 void device_initialise(struct device *device, struct loop *loop, struct vhost_user *vm, uint32_t direct_port,
                        const char *socket_path)
@@ -64,7 +60,6 @@ void device_started(struct device *device, bool resumed)
     log_info(resumed ? "the VM goes on" : "the VM's vsock driver is ready");
     if (!resumed)
         end_connections(device);
-    device->complaints = 0;
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
         if (device->connections[i].state == CONNECTION_WAITING)
             connection_request(&device->connections[i]);
@@ -97,23 +92,6 @@ void device_schedule(struct device *device, struct connection *connection)
         return;
     connection->has_turn = true;
     TAILQ_INSERT_TAIL(&device->turns, connection, turns);
-}
-
-void device_complain(struct device *device, const char *format, ...)
-{
-    char text[256];
-    va_list arguments;
-
-    if (device->complaints > COMPLAINTS_MAX)
-        return;
-    if (device->complaints++ == COMPLAINTS_MAX) {
-        log_warning("more of this guest's errors are not shown");
-        return;
-    }
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    log_warning("%s", text);
 }
 
 void device_reset_stray(struct device *device, uint32_t guest_port, uint32_t host_port, uint16_t type)
@@ -150,8 +128,8 @@ static void guest_connects(struct device *device, const struct vsock_header *hea
             result = connection_accept(connection, socket, header);
         }
     } else {
-        device_complain(device, "the guest connects to host port %u, but nobody serves %s_%u",
-                        header->destination_port, device->socket_path, header->destination_port);
+        log_warning("the guest connects to host port %u, but nobody serves %s_%u", header->destination_port,
+                    device->socket_path, header->destination_port);
     }
     if (result < 0)
         device_reset_stray(device, header->source_port, header->destination_port, header->type);
@@ -164,9 +142,9 @@ static void take_packet(struct device *device, const struct vsock_header *header
 
     /* Section 5.10.6.4: other addresses are not ours to answer. */
     if (header->source_cid != device->vm->guest_cid || header->destination_cid != CID_HOST) {
-        device_complain(device, "the guest sends from CID %llu to CID %llu; it is %llu, and only 2 is here",
-                        (unsigned long long)header->source_cid, (unsigned long long)header->destination_cid,
-                        (unsigned long long)device->vm->guest_cid);
+        log_warning("the guest sends from CID %llu to CID %llu; it is %llu, and only 2 is here",
+                    (unsigned long long)header->source_cid, (unsigned long long)header->destination_cid,
+                    (unsigned long long)device->vm->guest_cid);
         return;
     }
     connection = header->type == VSOCK_TYPE_STREAM
@@ -205,8 +183,7 @@ static bool take_packets(struct device *device)
             segments_copy_out(&packet, &header, sizeof header);
             take_packet(device, &header, &packet, chain->size - sizeof header);
         } else {
-            device_complain(device, "the guest sends a packet of %zu bytes, which is shorter than a header",
-                            chain->size);
+            log_warning("the guest sends a packet of %zu bytes, which is shorter than a header", chain->size);
         }
         ring_use(ring, chain, 0);
     }

@@ -42,8 +42,7 @@ struct device {
     struct stray_reset resets[RESETS_MAX];
     unsigned reset_first, reset_count;
 
-    unsigned complaints; /* about this VM */
-    struct chain chain;  /* the one being worked on */
+    struct chain chain; /* the one being worked on */
 };
 
 void device_initialise(struct device *device, struct loop *loop, struct vhost_user *vm, uint32_t direct_port,
@@ -69,9 +68,6 @@ bool device_ready(const struct device *device);
 
 /* Gives the connection a turn at the guest's receive buffers, after all others. */
 void device_schedule(struct device *device, struct connection *connection);
-
-/* A log line about what the guest did, unless there were too many already. */
-__attribute__((format(printf, 2, 3))) void device_complain(struct device *device, const char *format, ...);
 
 /* --- the table (table.c) ----------------------------------------------------------------------------------
  */

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
  * Log lines on standard error: "vsock-bridge: warning: ...". Texts name what was wrong and what to do next.
+ *
+ * Guests and clients cause lines. So that none of them fills a disk, LOG_BURST lines may come at once and
+ * LOG_PER_SECOND after that; those left out are counted, and the count is a line. Debug lines are exempt.
  */
 #ifndef VSOCK_BRIDGE_LOG_H
 #define VSOCK_BRIDGE_LOG_H
 
 #include <stdbool.h>
+
+#define LOG_BURST      200
+#define LOG_PER_SECOND 5
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 

@@ -169,6 +169,8 @@ static int block_signals(void)
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGHUP);
+    /* Of a log that nobody reads any more, say; every write tells whether it failed. */
+    (void)signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
         return -errno;
     return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -375,6 +375,8 @@ void guest_expect_nothing(struct fake_vm *vm)
     struct packet packet;
 
     assert_false(guest_receive(vm, &packet));
+    /* And the bridge sleeps until something happens. */
+    assert_false(vm->bridge.busy);
 }
 
 struct vsock_header guest_header(uint32_t guest_port, uint32_t host_port, enum vsock_operation operation)

@@ -236,6 +236,39 @@ static void log_levels(void **state)
     assert_false(log_shows(LOG_LEVEL_INFO));
 }
 
+/* Counts the lines that a log of `count` lines writes. */
+static unsigned lines_written(enum log_level level, unsigned count)
+{
+    char bytes[32768];
+    unsigned lines = 0;
+    int saved = dup(STDERR_FILENO);
+    int file = memfd_create("log", MFD_CLOEXEC);
+    ssize_t size;
+
+    assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+    for (unsigned i = 0; i < count; i++)
+        log_line(level, "line %u", i);
+    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    (void)close(saved);
+    (void)lseek(file, 0, SEEK_SET);
+    while ((size = read(file, bytes, sizeof bytes)) > 0) {
+        for (ssize_t i = 0; i < size; i++)
+            lines += bytes[i] == '\n';
+    }
+    (void)close(file);
+    return lines;
+}
+
+static void the_log_does_not_flood(void **state)
+{
+    (void)state;
+    log_set_level(LOG_LEVEL_DEBUG);
+    assert_in_range(lines_written(LOG_LEVEL_WARNING, 20000), LOG_BURST / 2, 2 * LOG_BURST);
+    assert_int_equal(lines_written(LOG_LEVEL_DEBUG, 1000), 1000);
+    log_set_level(LOG_LEVEL_WARNING);
+    assert_int_equal(lines_written(LOG_LEVEL_INFO, 1000), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +278,7 @@ int main(void)
         cmocka_unit_test(guest_addresses),
         cmocka_unit_test(a_closed_watch_is_not_called),
         cmocka_unit_test(log_levels),
+        cmocka_unit_test(the_log_does_not_flood),
     };
 
     return cmocka_run_group_tests_name("parts", tests, NULL, NULL);

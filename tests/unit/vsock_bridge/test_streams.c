@@ -167,25 +167,34 @@ static void much_data_reaches_the_guest_in_order(void **state)
 static void much_data_reaches_the_client_in_order(void **state)
 {
     struct fake_vm *vm = *state;
-    uint8_t bytes[4096];
+    const int small = 4096;
+    uint8_t bytes[8000];
     struct packet packet;
     uint32_t host_port;
     uint32_t forwarded = 0;
+    unsigned updates = 0;
     size_t sent = 0;
     size_t received = 0;
     int client = client_open(vm, &host_port);
 
+    /* So that the socket takes parts of a packet. */
+    assert_int_equal(
+        setsockopt(vm->bridge.device.connections[0].watch.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small),
+        0);
     while (received < 2000000) {
         ssize_t result;
 
         while (sent + sizeof bytes - forwarded <= BACKLOG_SIZE && sent < 2000000) {
-            for (size_t i = 0; i < sizeof bytes; i++)
+            size_t size = vm->packets_sent % 3 == 1 ? 3000 : sizeof bytes;
+
+            for (size_t i = 0; i < size; i++)
                 bytes[i] = (uint8_t)((sent + i) * 7 >> 2);
-            guest_send_data(vm, 5000, host_port, bytes, sizeof bytes);
-            sent += sizeof bytes;
+            guest_send_data(vm, 5000, host_port, bytes, size);
+            sent += size;
             while (guest_receive(vm, &packet)) {
                 assert_int_equal(packet.header.operation, VSOCK_CREDIT_UPDATE);
                 forwarded = packet.header.forwarded;
+                updates++;
             }
         }
         while ((result = recv(client, bytes, sizeof bytes, MSG_DONTWAIT)) > 0) {
@@ -193,10 +202,13 @@ static void much_data_reaches_the_client_in_order(void **state)
                 assert_int_equal(bytes[i], (uint8_t)((received + (size_t)i) * 7 >> 2));
             received += (size_t)result;
         }
-        while (guest_receive(vm, &packet))
+        while (guest_receive(vm, &packet)) {
             forwarded = packet.header.forwarded;
+            updates++;
+        }
     }
     assert_int_equal(received, sent);
+    assert_in_range(updates, 1, sent / (BACKLOG_SIZE / 4)); /* no more packets than it takes */
     assert_true(sent - forwarded < BACKLOG_SIZE / 4);
     (void)close(client);
 }
@@ -378,6 +390,57 @@ static void a_guest_that_does_not_receive_gets_no_data(void **state)
     (void)close(client);
 }
 
+static void a_guest_that_closes_gives_the_client_an_end_and_no_reset(void **state)
+{
+    struct fake_vm *vm = *state;
+    struct vsock_header end;
+    struct packet packet;
+    uint32_t host_port;
+    int client = client_open(vm, &host_port);
+
+    end = guest_header(5000, host_port, VSOCK_SHUTDOWN);
+    end.flags = VSOCK_NEITHER;
+    client_write(client, "crosses the end", 15);
+    guest_send(vm, &end, NULL, 0);
+    guest_expect(vm, VSOCK_RESET, &packet);
+    assert_true(client_at_end(client));
+    (void)close(client);
+}
+
+/* Leaves the device without receive buffers: `port` is of an open connection. */
+static void use_up_receive_buffers(struct fake_vm *vm, uint32_t port)
+{
+    struct packet packet;
+
+    vm->keep_buffers = true;
+    while (vm->queues[0].used[1] != vm->queues[0].available[1]) {
+        guest_send_operation(vm, 5000, port, VSOCK_CREDIT_REQUEST);
+        guest_expect(vm, VSOCK_CREDIT_UPDATE, &packet);
+    }
+}
+
+static void data_brings_the_credit_with_it(void **state)
+{
+    struct fake_vm *vm = *state;
+    uint8_t bytes[8000] = {0};
+    struct packet packet;
+    uint32_t host_port;
+    int client = client_open(vm, &host_port);
+
+    use_up_receive_buffers(vm, host_port);
+    for (int i = 0; i < 10; i++) {
+        guest_send_data(vm, 5000, host_port, bytes, sizeof bytes);
+        client_expect(client, bytes, sizeof bytes);
+    }
+    client_write(client, "data", 4);
+    guest_post_rx(vm, 0);
+    guest_post_rx(vm, 1);
+    guest_expect(vm, VSOCK_DATA, &packet);
+    assert_int_equal(packet.header.forwarded, 10 * sizeof bytes);
+    guest_expect_nothing(vm);
+    (void)close(client);
+}
+
 static void a_client_that_leaves_is_announced_after_its_data(void **state)
 {
     struct fake_vm *vm = *state;
@@ -528,6 +591,7 @@ static void a_guest_that_resets_has_everything_delivered(void **state)
     size_t sent = fill_backlog(vm, host_port);
 
     guest_send_operation(vm, 5000, host_port, VSOCK_RESET);
+    assert_int_equal(send(client, "x", 1, MSG_NOSIGNAL), -1);
     /* The ports are free for another connection at once; packets for them do not belong to this one. */
     assert_null(table_find(&vm->bridge.device, 5000, host_port));
     expect_all(vm, client, sent);
@@ -605,6 +669,45 @@ static void a_paused_vm_keeps_its_connections(void **state)
     vm_disconnect(vm);
     assert_true(client_at_end(client));
     (void)close(client);
+}
+
+/* The indices have come round to 0 just when the driver begins anew at 0: that is no resumption. */
+static void a_vm_reset_at_index_0_is_a_reset(void **state)
+{
+    struct fake_vm *vm = *state;
+    uint32_t host_port;
+    int client;
+
+    for (uint32_t queue = 0; queue < 3; queue++)
+        (void)vm_stop_queue(vm, queue);
+    vm->base = UINT16_MAX;
+    vm_start_queues(vm);
+    client = client_open(vm, &host_port); /* one packet each way */
+    assert_int_equal(vm_stop_queue(vm, 0), 0);
+    assert_int_equal(vm_stop_queue(vm, 1), 0);
+    (void)vm_stop_queue(vm, 2);
+    vm->base = 0;
+    vm_start_queues(vm);
+    assert_true(client_at_end(client));
+    (void)close(client);
+}
+
+static void host_ports_are_not_used_twice(void **state)
+{
+    struct fake_vm *vm = *state;
+    uint32_t ports[3];
+    int clients[3];
+
+    clients[0] = client_open(vm, &ports[0]);
+    vm->bridge.device.last_host_port = ports[0] - 1;
+    clients[1] = client_open(vm, &ports[1]);
+    assert_int_equal(ports[1], ports[0] + 1);
+    /* After the greatest one comes the least that is free. */
+    vm->bridge.device.last_host_port = 0x7fffffff;
+    clients[2] = client_open(vm, &ports[2]);
+    assert_int_equal(ports[2], ports[0] + 2);
+    for (int i = 0; i < 3; i++)
+        (void)close(clients[i]);
 }
 
 static void a_vm_reset_closes_connections_and_the_next_driver_serves(void **state)
@@ -741,12 +844,7 @@ static void turns_are_fair(void **state)
 
     for (int i = 0; i < 4; i++)
         clients[i] = client_open(vm, &ports[i]);
-    vm->keep_buffers = true;
-    /* Use up the buffers that are posted. */
-    for (unsigned i = 0; i < QUEUE_SIZE; i++) {
-        guest_send_operation(vm, 5000, ports[0], VSOCK_CREDIT_REQUEST);
-        guest_expect(vm, VSOCK_CREDIT_UPDATE, &packet);
-    }
+    use_up_receive_buffers(vm, ports[0]);
     for (int i = 0; i < 4; i++)
         client_write(clients[i], bytes, sizeof bytes);
     guest_expect_nothing(vm);
@@ -807,6 +905,31 @@ static void the_guest_connects_to_the_host(void **state)
     (void)unlink(path);
 }
 
+static void the_response_comes_before_the_servers_data(void **state)
+{
+    struct fake_vm *vm = *state;
+    struct packet packet;
+    char path[64];
+    uint32_t host_port;
+    int listener = serve_port(vm, 6000, path, sizeof path);
+    int client = client_open(vm, &host_port);
+    int server;
+
+    use_up_receive_buffers(vm, host_port);
+    guest_send_operation(vm, 1500, 6000, VSOCK_REQUEST);
+    server = accept(listener, NULL, NULL);
+    client_write(server, "at once", 7);
+    guest_expect_nothing(vm);
+    guest_post_rx(vm, 0);
+    guest_expect(vm, VSOCK_RESPONSE, &packet);
+    guest_post_rx(vm, 1);
+    guest_expect(vm, VSOCK_DATA, &packet);
+    (void)close(client);
+    (void)close(server);
+    (void)close(listener);
+    (void)unlink(path);
+}
+
 static void a_server_that_closes_at_once_is_opened_and_shut_down(void **state)
 {
     struct fake_vm *vm = *state;
@@ -850,9 +973,14 @@ int main(void)
         READY(a_client_that_leaves_in_the_middle_of_data),
         READY(a_connection_without_memory_is_reset),
         READY(a_guest_that_closes_has_everything_delivered),
+        READY(a_guest_that_closes_gives_the_client_an_end_and_no_reset),
+        READY(data_brings_the_credit_with_it),
+        READY(the_response_comes_before_the_servers_data),
         READY(a_guest_that_resets_has_everything_delivered),
         READY(the_vm_goes_in_the_middle_of_data),
         NO_VM(a_client_waits_for_the_vm),
+        READY(a_vm_reset_at_index_0_is_a_reset),
+        READY(host_ports_are_not_used_twice),
         READY(a_paused_vm_keeps_its_connections),
         READY(a_vm_reset_closes_connections_and_the_next_driver_serves),
         READY(one_vm_after_the_other),

@@ -201,6 +201,31 @@ static void an_interrupt_comes_for_what_was_used(void **state)
     assert_int_equal(read(vm->queues[1].call, &count, sizeof count), sizeof count);
 }
 
+/* An interrupt may have gone to the descriptor that is replaced. */
+static void a_new_call_descriptor_is_signalled(void **state)
+{
+    struct fake_vm *vm = *state;
+    const uint64_t index = 0;
+    uint64_t count;
+
+    while (read(vm->queues[0].call, &count, sizeof count) > 0)
+        ;
+    assert_int_equal(vm_acknowledged(vm, REQUEST_SET_VRING_CALL, &index, 8, &vm->queues[0].call, 1), 0);
+    assert_int_equal(read(vm->queues[0].call, &count, sizeof count), sizeof count);
+}
+
+/* The driver may offer more between the device's last look and its wish to be notified. */
+static void what_is_offered_meanwhile_is_noticed(void **state)
+{
+    struct fake_vm *vm = *state;
+    struct ring *ring = &vm->bridge.vm.queues[1].ring;
+
+    assert_false(ring_want_notification(ring));
+    vm->queues[1].available[1]++;
+    assert_true(ring_want_notification(ring));
+    vm->queues[1].available[1]--;
+}
+
 static void kicks_are_asked_for_only_when_needed(void **state)
 {
     struct fake_vm *vm = *state;
@@ -600,6 +625,9 @@ int main(void)
         READY(memory_that_loses_the_rings_stops_the_device),
         READY(an_interrupt_comes_for_what_was_used),
         BASIC(an_interrupt_comes_for_what_was_used),
+        READY(a_new_call_descriptor_is_signalled),
+        READY(what_is_offered_meanwhile_is_noticed),
+        BASIC(what_is_offered_meanwhile_is_noticed),
         READY(kicks_are_asked_for_only_when_needed),
         BASIC(kicks_are_asked_for_only_when_needed),
         NEGOTIATED(a_second_vm_is_refused),
