@@ -263,7 +263,7 @@ int frames_add(const struct frames_range *usable)
 
     /* The bits are laid out for the whole range; its first frames hold them. */
     zone.bits = frames_pointer(zone.first << FRAME_SHIFT);
-    metadata = (lay_out_bits(&zone) + 8 * FRAME_SIZE - 1) / (UINT64_C(8) * FRAME_SIZE);
+    metadata = (lay_out_bits(&zone) + UINT64_C(8) * FRAME_SIZE - 1) / (UINT64_C(8) * FRAME_SIZE);
     memset(zone.bits, 0, metadata << FRAME_SHIFT);
     zone.first += metadata;
     zone.fresh = zone.first;
@@ -327,20 +327,17 @@ static bool take_block(unsigned order, uint64_t *frame)
     return true;
 }
 
-/* Takes the free blocks that cover [frame, end) off their lists, and gives what lies behind `end` back. */
+/* Takes the free blocks that cover [frame, end) off their lists, and gives what lies behind `end` back. A
+ * block begins at `frame`: blocks are aligned to their size, so one that holds an aligned address either
+ * begins there or is larger than the alignment, and then the run would have begun where it does. */
 static bool take_run(struct zone *zone, uint64_t frame, uint64_t end)
 {
-    uint64_t start = frame;
-
     while (frame < end) {
-        int order = free_order(zone, frame);
-        uint64_t block = frame >> order << order;
+        unsigned order = (unsigned)free_order(zone, frame);
 
-        if (!list_remove(zone, block, (unsigned)order))
+        if (!list_remove(zone, frame, order))
             return false;
-        if (block < start)
-            free_frames(zone, block, start);
-        frame = block + (UINT64_C(1) << order);
+        frame += UINT64_C(1) << order;
     }
     free_frames(zone, end, frame);
     return true;

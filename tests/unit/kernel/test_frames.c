@@ -175,6 +175,23 @@ static void test_large_runs(void **state)
     frames_free(small, 1);
     assert_int_equal(statistics().largest_free, initial.largest_free);
 
+    /* Aligned to more than the blocks it is made of, behind single frames that are taken. */
+    start(ranges, 2);
+    for (unsigned i = 0; i < 40; i++)
+        assert_int_equal(frames_alloc(1 + i % 3, FRAME_SIZE, &physical), 0);
+    small = physical;
+    for (uint64_t align = FRAME_SIZE; align <= 256 * MIB; align *= 2) {
+        struct frames_statistics before = statistics();
+
+        assert_int_equal(frames_alloc(600 * MIB / FRAME_SIZE + 1, align, &physical), 0);
+        assert_int_equal(physical % align, 0);
+        assert_true(physical > small && physical + 600 * MIB + FRAME_SIZE <= GIB);
+        assert_int_equal(statistics().free, before.free - 600 * MIB - FRAME_SIZE);
+        frames_free(physical, 600 * MIB / FRAME_SIZE + 1);
+        assert_int_equal(statistics().free, before.free);
+        assert_int_equal(statistics().largest_free, before.largest_free);
+    }
+
     /* More than the largest block. */
     start(ranges, 3);
     initial = statistics();
@@ -271,6 +288,8 @@ static void test_misuse_is_noticed(void **state)
     expect_broken("not the allocator's");
     frames_free(physical, SIZE_MAX);
     expect_broken("not the allocator's");
+    frames_free(8 * MIB, 1); /* never handed out */
+    expect_broken("double free");
     frames_free(physical, 7); /* one too many */
     expect_broken("double free");
     assert_int_equal(statistics().free, before.free);
@@ -312,6 +331,14 @@ static void test_starting_touches_little(void **state)
     assert_true(touched <= statistics().metadata / FRAME_SIZE);
     assert_int_equal(statistics().free, statistics().total);
     assert_int_equal(statistics().largest_free, GIB);
+
+    /* Small allocations stay close together, at the lowest addresses: behind the bits of the first range. */
+    for (unsigned i = 0; i < 100; i++) {
+        uint64_t physical = 0;
+
+        assert_int_equal(frames_alloc(1, FRAME_SIZE, &physical), 0);
+        assert_true(physical < 4 * MIB);
+    }
     fake_memory_destroy();
 }
 
