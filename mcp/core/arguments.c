@@ -54,7 +54,7 @@ static int check_type(struct mcp_json value, struct mcp_json types, struct text 
     for (struct mcp_json each = type; mcp_json_type(each) != MCP_JSON_NONE;) {
         char name[16] = "";
 
-        (void)mcp_json_get_string(each, name, sizeof(name));
+        (void)json_string_start(each, name, sizeof(name) - 1);
         text_add(message, name);
         each = mcp_json_type(types) == MCP_JSON_ARRAY ? mcp_json_next(each) : (struct mcp_json){0};
         if (mcp_json_type(each) != MCP_JSON_NONE)

@@ -18,7 +18,7 @@ static void deliver(const struct reply *reply, const char *message, size_t lengt
 {
     if (reply->batch != NULL)
         batch_add_answer(reply->batch, message, length);
-    else if (reply->session != NULL)
+    else
         session_send(reply->session, message, length);
 }
 
@@ -66,13 +66,11 @@ void reply_error(const struct reply *reply, int code, const char *message, const
     struct mcp_json_writer writer;
     int result;
 
-    if (reply->session == NULL) {
-        reply_nothing(reply);
-        return;
-    }
     reply->session->server->statistics.errors++;
     mcp_json_writer_initialise_fixed(&writer, small, sizeof(small));
     result = write_error(&writer, reply, code, message, data);
+    if (result == -EINVAL)
+        data = NULL; /* it is not JSON: the error leaves without it */
     if (result != 0) {
         const struct mcp_server_config *config = &reply->session->server->config;
 
@@ -104,7 +102,7 @@ void reply_writer_error(const struct reply *reply, int error)
 
     if (error == -ENOMEM) {
         reply_overloaded(reply, "Overloaded: out of memory for the result");
-    } else if (error == -EFBIG && reply->session != NULL) {
+    } else if (error == -EFBIG) {
         text_add(&data, "{\"limit\":");
         text_add_uint(&data, reply->session->server->config.message_max);
         text_add(&data, "}");

@@ -57,7 +57,7 @@ struct batch;
 
 /* Where an answer goes. */
 struct reply {
-    struct mcp_session *session; /* NULL: nowhere, the session is closed */
+    struct mcp_session *session; /* NULL once it is closed: then there is only reply_nothing */
     struct batch *batch;         /* NULL: a message of its own */
     const char *id;              /* as it stands in the request; "null" when it has none that can be read */
     size_t id_length;

@@ -336,12 +336,16 @@ static void the_transport_reports(void **state)
     assert_string_equal(client.last,
                         "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-1,\"message\":\"m\"}}");
     mcp_session_report(client.session, -1, "m", "not JSON"); /* never passed on */
+    assert_string_equal(client.last,
+                        "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-1,\"message\":\"m\"}}");
     assert_int_equal(client.received, 3);
 }
 
 static void close_the_session(struct client *receiver)
 {
     mcp_session_close(receiver->session);
+    client_expect_nothing(receiver, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"ping\"}");
+    mcp_session_report(receiver->session, -1, "nobody hears it", NULL);
 }
 
 /* The connection may break while the library writes to it. */

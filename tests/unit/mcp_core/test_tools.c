@@ -78,6 +78,12 @@ static void refuse(struct mcp_call *call, void *context)
     mcp_call_error(call, MCP_ERROR_INTERNAL, "broken");
 }
 
+static void busy(struct mcp_call *call, void *context)
+{
+    (void)context;
+    mcp_call_error(call, MCP_ERROR_OVERLOADED, "busy");
+}
+
 static void nothing(struct mcp_call *call, void *context)
 {
     (void)context;
@@ -129,6 +135,7 @@ static const struct mcp_tool tools[] = {
     {.name = "both", .input_schema = PLAIN, .handler = both},
     {.name = "fail", .input_schema = PLAIN, .handler = give_up},
     {.name = "refuse", .input_schema = PLAIN, .handler = refuse},
+    {.name = "busy", .input_schema = PLAIN, .handler = busy},
     {.name = "nothing", .input_schema = PLAIN, .handler = nothing},
     {.name = "not_an_object", .input_schema = PLAIN, .handler = not_an_object},
     {.name = "unfinished", .input_schema = PLAIN, .handler = unfinished},
@@ -228,7 +235,7 @@ static void the_list_by_version(void **state)
 static void cursors(void **state)
 {
     static const char *const wrong[] = {
-        "\"\"", "\"0\"", "\"9\"", "\"-1\"", "\"01\"", "\"x\"", "1", "null", "\"99999999999999999999999\""};
+        "\"\"", "\"0\"", "\"10\"", "\"-1\"", "\"01\"", "\"x\"", "1", "null", "\"99999999999999999999999\""};
 
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -314,6 +321,8 @@ static void results(void **state)
     client_expect(&client, CALL("fail", ""),
                   RESULT("{\"content\":[" TEXT("no \\\"luck\\\"") "],\"isError\":true}"));
     client_expect_error(&client, CALL("refuse", ""), "1", -32603, "broken");
+    client_expect_error(&client, CALL("busy", ""), "1", MCP_ERROR_OVERLOADED,
+                        "\"busy\",\"data\":{\"retryAfterMs\":1000}");
     client_expect_error(&client, CALL("not_an_object", ""), "1", -32603, "not valid");
     client_expect_error(&client, CALL("unfinished", ""), "1", -32603, "not valid");
     tear_down(state);
@@ -438,6 +447,25 @@ static void odd_schemas(void **state)
     }
 }
 
+/* An error's text has an end, and stays JSON where it is cut. */
+static void a_message_too_long_is_cut(void **state)
+{
+    static const struct mcp_tool many = {
+        .name = "many",
+        .input_schema = "{\"type\":\"object\",\"properties\":{\"x\":{\"type\":[\"string-or-so-and-more\","
+                        "\"bbbbbbbbbbbbbbb\","
+                        "\"ccccccccccccccc\",\"ddddddddddddddd\",\"eeeeeeeeeeeeeee\",\"fffffffffffffff\","
+                        "\"ggggggggggggggg\","
+                        "\"hhhhhhhhhhhhhhh\",\"iiiiiiiiiiiiiii\",\"jjjjjjjjjjjjjjj\",\"kkkkkkkkkkkkkkk\"]}}}",
+        .handler = nothing};
+
+    (void)state;
+    assert_int_equal(mcp_server_add_tool(client.server, &many), 0);
+    client_tell(&client, CALL("many", ",\"arguments\":{\"x\":1}"));
+    assert_non_null(strstr(client.last, "must be of type string-or-so-an or bbbbbbbbbbbbbbb or "));
+    assert_null(strstr(client.last, "kkk"));
+}
+
 static void methods_are_tools_only_on_request(void **state)
 {
     struct mcp_server_config config = test_config;
@@ -493,6 +521,7 @@ int main(void)
         TEST(wrong_arguments_by_version),
         TEST(other_types_pass),
         TEST(odd_schemas),
+        TEST(a_message_too_long_is_cut),
         TEST(methods_are_tools_only_on_request),
         TEST(protocol_names_win),
     };

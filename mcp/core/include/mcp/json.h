@@ -81,8 +81,8 @@ int mcp_json_get_double(struct mcp_json value, double *out);
 
 /* Decoded length of a string in bytes, the NUL not counted; 0 for other types. */
 size_t mcp_json_string_length(struct mcp_json value);
-/* Decodes a string into buffer, NUL-terminated. Returns its length, -ERANGE when size is too small, -EINVAL
- * for another type. */
+/* Decodes a string into buffer, NUL-terminated. Returns its length, -ERANGE when size is too small (what the
+ * buffer holds then has no meaning), -EINVAL for another type. */
 int64_t mcp_json_get_string(struct mcp_json value, char *buffer, size_t size);
 /* Whether it is a string equal to the NUL-terminated `text`. */
 bool mcp_json_equals(struct mcp_json value, const char *text);
