@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Prints what every library of the kernel flavour needs from its embedder, and fails if that is more than documented.
+"""Prints what every library of the kernel flavour needs from its embedder, and fails if that is more than what the table
+in example/README.md says, or if the table says more than plain functions of <string.h>.
 
   symbols.py --nm NM --ar AR --cc CC NAME=ARCHIVE...
 
@@ -8,6 +9,7 @@ The test puts an object that needs malloc into a copy of each archive first, and
 """
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +19,8 @@ from pathlib import Path
 # The functions of <string.h> that depend on nothing but their arguments.
 C_FUNCTIONS = {"memchr", "memcmp", "memcpy", "memmove", "memset", "strchr", "strcmp", "strcspn", "strlen", "strncmp",
                "strpbrk", "strrchr", "strspn", "strstr"}
+# Of these, every compiler adds calls of its own.
+COMPILER = {"memcmp", "memcpy", "memmove", "memset"}
 STACK_PROTECTOR = {"__stack_chk_guard", "__stack_chk_fail"}
 # The linker makes it where position independent code refers to it.
 LINKER = {"_GLOBAL_OFFSET_TABLE_"}
@@ -24,6 +28,7 @@ LINKER = {"_GLOBAL_OFFSET_TABLE_"}
 DOCUMENTED = {
     "arch": {"kernel_enter", "image_start", "text_end", "rodata_start", "data_start", "image_end"},
 }
+README = Path(__file__).resolve().parent / "example" / "README.md"
 # A library whose functions another one may call (the table of dependencies.py).
 USES = {"arch": ["logging"]}
 
@@ -46,8 +51,14 @@ def needs(nm, archive):
     return referred - defined - LINKER
 
 
+def table():
+    """The functions that the README lists, by library."""
+    rows = re.findall(r"^\| `(\w+)_kernel` \| ([^|]*)\|$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: set(re.findall(r"`(\w+)`", calls)) for name, calls in rows}
+
+
 def excess(nm, name, archive, archives):
-    allowed = C_FUNCTIONS | STACK_PROTECTOR | DOCUMENTED.get(name, set())
+    allowed = table().get(name, set()) | COMPILER | STACK_PROTECTOR | DOCUMENTED.get(name, set())
     for used in USES.get(name, []):
         allowed |= symbols(nm, archives[used])[0]
     return needs(nm, archive) - allowed
@@ -62,6 +73,10 @@ def main():
     archives = dict(argument.split("=", 1) for argument in options.archive)
 
     failed = False
+    for name, calls in table().items():
+        for symbol in sorted(calls - C_FUNCTIONS - DOCUMENTED.get(name, set())):
+            print(f"{README.name} asks for {symbol} for {name}, which is no plain C function", file=sys.stderr)
+            failed = True
     with tempfile.TemporaryDirectory() as temporary:
         planted = Path(temporary, "planted.c")
         planted.write_text("void *malloc(unsigned long);\nvoid *planted(void);\n"
@@ -74,7 +89,7 @@ def main():
                 failed = True
             print(f"{name}: {' '.join(sorted(needs(options.nm, archive)))}")
             for symbol in sorted(excess(options.nm, name, archive, archives)):
-                print(f"{name} needs {symbol}, which is not documented", file=sys.stderr)
+                print(f"{name} needs {symbol}, which {README.parent.name}/{README.name} does not list", file=sys.stderr)
                 failed = True
 
             copy = Path(temporary, f"{name}.a")
