@@ -9,6 +9,7 @@
 #include <arch/mmu.h>
 #include <guest.h>
 #include <logging/log.h>
+#include <memory/frames.h>
 #include <memory/heap.h>
 #include <panic.h>
 #include <tasks/task.h>
@@ -103,6 +104,32 @@ static void fault_execute_stack(void)
 static void fault_execute_text_alias(void)
 {
     execute((uintptr_t)memcpy - MMU_IMAGE_BASE + MMU_DIRECT_MAP);
+}
+
+/* What the CPU remembers of a page must be gone when its mapping changes. */
+static volatile uint8_t *used_page(void)
+{
+    uint64_t frame;
+    volatile uint8_t *page = (volatile uint8_t *)0xffffd00000000000;
+    if (frames_alloc(1, FRAME_SIZE, &frame) != 0 ||
+        mmu_map(frame, (uintptr_t)page, FRAME_SIZE, MMU_WRITE) != 0)
+        panic("no page");
+    page[5] = page[6];
+    return page;
+}
+
+static void fault_write_protected(void)
+{
+    volatile uint8_t *page = used_page();
+    if (mmu_protect((uintptr_t)page, FRAME_SIZE, MMU_READ) == 0)
+        write_byte((uintptr_t)page + 5);
+}
+
+static void fault_read_unmapped(void)
+{
+    volatile uint8_t *page = used_page();
+    if (mmu_unmap((uintptr_t)page, FRAME_SIZE) == 0)
+        read_byte((uintptr_t)page + 5);
 }
 
 /* Frames far smaller than the guard page, so that none steps over it. */
@@ -205,6 +232,8 @@ bool guest_fault(const char *name, size_t length)
         {"write-text", fault_write_text},
         {"write-text-alias", fault_write_text_alias},
         {"write-rodata", fault_write_rodata},
+        {"write-protected", fault_write_protected},
+        {"read-unmapped", fault_read_unmapped},
         {"execute-data", fault_execute_data},
         {"execute-heap", fault_execute_heap},
         {"execute-stack", fault_execute_stack},

@@ -28,6 +28,8 @@ FAULTS = {
     "write-text": (EXCEPTION, 14, EXECUTE_ONLY),
     "write-text-alias": (EXCEPTION, 14, READ_ONLY),
     "write-rodata": (EXCEPTION, 14, READ_ONLY),
+    "write-protected": (EXCEPTION, 14, READ_ONLY),
+    "read-unmapped": (EXCEPTION, 14, "not mapped"),
     "execute-data": (EXCEPTION, 14, WRITE_ONLY),
     "execute-heap": (EXCEPTION, 14, WRITE_ONLY),
     "execute-stack": (EXCEPTION, 14, WRITE_ONLY),
@@ -48,9 +50,11 @@ FAULTS = {
 RESET = {"reset": ("panic", "panic=reboot")}
 # Whose name the backtrace must hold, where it is not fault_<name>.
 FUNCTIONS = {"stack-overflow": "recurse", "boot-stack-overflow": "recurse"}
-# check: the guest's name for it, the CPU.
-CHECKS = {name: (name, "max") for name in ("clock", "tasks", "mmu", "interrupts", "libc", "random", "symbols")}
-CHECKS["random-old-cpu"] = ("random", "qemu64")
+# check: the guest's name for it, the CPU, MiB of memory.
+CHECKS = {name: (name, "max", 64) for name in ("clock", "tasks", "mmu", "interrupts", "libc", "random", "symbols")}
+CHECKS["random-old-cpu"] = ("random", "qemu64", 64)
+CHECKS["mmu-32m"] = ("mmu", "max", 32)
+CHECKS["mmu-4g"] = ("mmu", "max", 4096)
 
 
 class Failure(Exception):
@@ -62,11 +66,11 @@ def expect(good, what):
         raise Failure(what)
 
 
-def run(image, words, cpu="max"):
+def run(image, words, cpu="max", memory=64):
     """Returns the code that the guest ended with (None: a reset), and what it said, without the carriage returns."""
     with tempfile.TemporaryDirectory(prefix="mk-guest-") as folder:
         serial = pathlib.Path(folder) / "serial"
-        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-M", "q35", "-m", "64", "-nodefaults",
+        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-M", "q35", "-m", str(memory), "-nodefaults",
                    "-no-user-config", "-display", "none", "-no-reboot", "-serial", f"file:{serial}",
                    "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", image, "-append", words]
         try:
@@ -144,8 +148,8 @@ def check_fault(image, name, more=""):
 
 
 def check_checks(image, name):
-    word, cpu = CHECKS[name]
-    ended, lines = run(image, f"check={word}", cpu)
+    word, cpu, memory = CHECKS[name]
+    ended, lines = run(image, f"check={word}", cpu, memory)
     count = 0
     for line in lines[:-1]:
         count += 1
