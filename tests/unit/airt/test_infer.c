@@ -267,25 +267,29 @@ static void test_allocations_of_a_lookup_fail(void **state)
     unload_text(model);
 }
 
+static void question_of_euros(char *text, const char *start)
+{
+    char *end = text + sprintf(text, FIRST_LINE "Q: %s", start);
+
+    for (size_t i = 0; i < 50; i++)
+        end += sprintf(end, "\xe2\x82\xac");
+    sprintf(end, "\nA: a\n");
+}
+
 static void test_match_is_cut_at_a_character(void **state)
 {
-    char text[300] = FIRST_LINE "Q: x";
+    char text[300];
     struct airt_model *model;
 
     (void)state;
-    for (size_t i = 0; i < 50; i++)
-        strcat(text, "\xe2\x82\xac");
-    strcat(text, "\nA: a\n");
+    question_of_euros(text, "x");
     model = load_text(text);
     assert_int_equal(ask_n(model, text + 30, 151, 0), 0);
     assert_true(result.matched);
     assert_int_equal(strlen(result.match), 127);
     unload_text(model);
     assert_memory_equal(result.match, text + 30, 127);
-    strcpy(text, FIRST_LINE "Q: xy");
-    for (size_t i = 0; i < 50; i++)
-        strcat(text, "\xe2\x82\xac");
-    strcat(text, "\nA: a\n");
+    question_of_euros(text, "xy");
     model = load_text(text);
     assert_int_equal(ask_n(model, text + 30, 152, 0), 0);
     assert_int_equal(strlen(result.match), 125);

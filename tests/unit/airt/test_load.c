@@ -111,18 +111,14 @@ static void test_long_questions_and_names(void **state)
     struct airt_model *model = NULL;
 
     (void)state;
-    for (size_t length = 999; length <= 1001; length++) {
-        strcpy(text, FIRST_LINE "Q: ");
-        memset(text + 30, 'q', length);
-        strcpy(text + 30 + length, "  \nA: x");
+    for (int length = 999; length <= 1001; length++) {
+        sprintf(text, FIRST_LINE "Q: %0*d  \nA: x", length, 0);
         counters_reset();
         assert_int_equal(load_bytes(text, strlen(text), true, &model), length <= 1000 ? 0 : -EINVAL);
     }
     assert_string_equal(error.text, "test.kv: line 2 (byte 27): a question of more than 1000 bytes");
-    for (size_t length = 102; length <= 104; length++) {
-        strcpy(text, FIRST_LINE "Name: ");
-        memset(text + 33, 'n', length);
-        strcpy(text + 33 + length, "\nQ: q\nA: x");
+    for (int length = 102; length <= 104; length++) {
+        sprintf(text, FIRST_LINE "Name: %0*d\nQ: q\nA: x", length, 0);
         counters_reset();
         assert_int_equal(load_bytes(text, strlen(text), true, &model), length <= 103 ? 0 : -EINVAL);
     }

@@ -51,7 +51,7 @@ static size_t distinct_tokens(const char *text, uint32_t *tokens)
 
 static bool contains(const char *text, uint32_t token)
 {
-    uint32_t tokens[200];
+    uint32_t tokens[200] = {0};
     size_t count = distinct_tokens(text, tokens);
 
     for (size_t i = 0; i < count; i++)
@@ -75,7 +75,7 @@ static uint64_t weight_of(uint32_t token, const bool *replaced)
 static struct match naive_match(const char *prompt)
 {
     struct match best = {0};
-    bool replaced[QUESTIONS_MAX];
+    bool replaced[QUESTIONS_MAX] = {false};
     uint32_t tokens[200];
     uint64_t weights[200];
     size_t count = distinct_tokens(prompt, tokens);
@@ -122,14 +122,15 @@ static const char *const vocabulary[] = {
 
 static void random_text(char *text, size_t words)
 {
+    size_t length = 0;
+
     text[0] = '\0';
     for (size_t i = 0; i < words; i++) {
         /* Squared: some words are frequent, some rare. */
         uint64_t count = sizeof(vocabulary) / sizeof(vocabulary[0]);
         uint64_t word = random_below(count) * random_below(count) / count;
 
-        strcat(text, vocabulary[word]);
-        strcat(text, random_below(8) == 0 ? ", " : " ");
+        length += (size_t)sprintf(text + length, "%s%s", vocabulary[word], random_below(8) == 0 ? ", " : " ");
     }
 }
 
@@ -141,7 +142,7 @@ static void test_against_naive(void **state)
     (void)state;
     random_seed(11);
     for (unsigned round = 0; round < 12; round++) {
-        char *text = malloc(QUESTIONS_MAX * 300);
+        char *text = malloc(QUESTIONS_MAX * sizeof(questions[0]) * 2);
         char *end = text + sprintf(text, FIRST_LINE);
         struct airt_model *model;
         struct airt_description description;
@@ -165,7 +166,7 @@ static void test_against_naive(void **state)
 
             random_text(prompt, 1 + random_below(8));
             if (i % 6 == 0)
-                strcpy(prompt, questions[random_below(question_count)]);
+                memcpy(prompt, questions[random_below(question_count)], sizeof(prompt));
             best = naive_match(prompt);
             assert_int_equal(ask(model, prompt), 0);
             assert_true(result.score == (float)best.score / (float)SCORE_ONE);

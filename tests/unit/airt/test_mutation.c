@@ -44,7 +44,7 @@ static size_t mutate(char *bytes, size_t length, size_t capacity)
             if (length + count > capacity)
                 break;
             memmove(bytes + at + count, bytes + at, length - at);
-            memcpy(bytes + at, piece, count);
+            memcpy(bytes + at, piece, count); /* NOLINT(bugprone-not-null-terminated-result): no string */
             length += count;
             break;
         }

@@ -31,7 +31,7 @@ static struct frames_statistics statistics(void)
 #define PIECES_MAX   300
 
 static const struct frames_range model_ranges[] = {
-    {0, 640 * 1024}, {MIB + 123, 14 * MIB}, {17 * MIB, 30 * MIB + 5}, {50 * MIB - 1, 14 * MIB}};
+    {0, 640 * KIB}, {MIB + 123, 14 * MIB}, {17 * MIB, 30 * MIB + 5}, {50 * MIB - 1, 14 * MIB}};
 
 struct piece {
     uint64_t physical;
@@ -69,8 +69,8 @@ static void test_random_against_model(void **state)
     start(model_ranges, 4);
     initial = statistics();
     assert_int_equal(initial.total, initial.free);
-    assert_true(initial.total + initial.metadata <= 14 * MIB + 30 * MIB + 14 * MIB + 640 * 1024);
-    assert_true(initial.total + initial.metadata >= 14 * MIB + 30 * MIB + 14 * MIB + 636 * 1024 - 4 * 4096);
+    assert_true(initial.total + initial.metadata <= 14 * MIB + 30 * MIB + 14 * MIB + 640 * KIB);
+    assert_true(initial.total + initial.metadata >= 14 * MIB + 30 * MIB + 14 * MIB + 620 * KIB);
 
     for (unsigned step = 0; step < 60000; step++) {
         if (piece_count < PIECES_MAX && random_below(100) < 52) {
@@ -155,7 +155,7 @@ static void test_exhaustion_hands_out_every_frame(void **state)
 /* 900 MiB fit into a guest of 1 GiB, though no power of two that holds them does. */
 static void test_large_runs(void **state)
 {
-    const struct frames_range ranges[] = {{0, 640 * 1024}, {MIB, GIB - MIB}, {4 * GIB, 3 * GIB}};
+    const struct frames_range ranges[] = {{0, 640 * KIB}, {MIB, GIB - MIB}, {4 * GIB, 3 * GIB}};
     struct frames_statistics initial;
     uint64_t physical = 0;
     uint64_t small = 0;
@@ -216,7 +216,7 @@ static void test_arguments(void **state)
     const struct frames_range wrapping = {UINT64_MAX - 4095, MIB};
     const struct frames_range at_the_end = {UINT64_MAX - 4093, 4093};
     const struct frames_range small = {2 * MIB, 4 * FRAME_SIZE - 1};
-    const struct frames_range tiny[] = {{MIB, 100}, {2 * MIB + 1, 4 * FRAME_SIZE}};
+    const struct frames_range tiny[] = {{MIB, 100}, {2 * MIB + 1, 16 * KIB}};
     uint64_t physical = 1;
 
     (void)state;
@@ -231,7 +231,7 @@ static void test_arguments(void **state)
     assert_int_equal(frames_alloc(0, FRAME_SIZE, &physical), -EINVAL);
     assert_int_equal(frames_alloc(1, 0, &physical), -EINVAL);
     assert_int_equal(frames_alloc(1, 2048, &physical), -EINVAL);
-    assert_int_equal(frames_alloc(1, 3 * FRAME_SIZE, &physical), -EINVAL);
+    assert_int_equal(frames_alloc(1, 12 * KIB, &physical), -EINVAL);
     assert_int_equal(physical, 1);
     assert_int_equal(statistics().failures, 0);
     fake_memory_destroy();
@@ -297,7 +297,7 @@ static void test_misuse_is_noticed(void **state)
     assert_int_equal(broken_count, 0);
     frames_free(physical, 6);
     expect_broken("double free");
-    frames_free(physical + 2 * FRAME_SIZE, 1);
+    frames_free(physical + 8 * KIB, 1);
     expect_broken("double free");
 
     /* A write after free that damages a list. */
@@ -321,7 +321,7 @@ static void test_starting_touches_little(void **state)
     (void)state;
     fake_memory_create(65 * GIB);
     start(ranges, 2);
-    assert_true(statistics().metadata <= 64 * GIB / FRAME_SIZE / 4 + 3 * FRAME_SIZE);
+    assert_true(statistics().metadata <= 64 * GIB / FRAME_SIZE / 4 + 12 * KIB);
     for (uint64_t at = 0; at < fake_memory_size; at += sizeof(resident) * FRAME_SIZE) {
         assert_int_equal(mincore(fake_memory + at, sizeof(resident) * FRAME_SIZE, resident), 0);
         for (size_t i = 0; i < sizeof(resident); i++)

@@ -66,7 +66,7 @@ static void assert_all_free(void)
     assert_int_equal(statistics().used, 0);
     assert_int_equal(statistics().blocks, 0);
     assert_int_equal(statistics().reserved, frames_taken());
-    assert_true(statistics().reserved <= 23 * FRAME_SIZE);
+    assert_true(statistics().reserved <= 92 * KIB);
     assert_int_equal(broken_count, 0);
 }
 
@@ -154,7 +154,7 @@ static void test_random_against_fills(void **state)
 static void test_every_size(void **state)
 {
     (void)state;
-    for (size_t size = 0; size <= 3 * FRAME_SIZE; size++) {
+    for (size_t size = 0; size <= 12 * KIB; size++) {
         unsigned char *block = heap_alloc(size);
 
         assert_non_null(block);

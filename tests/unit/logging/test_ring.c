@@ -60,7 +60,7 @@ static void write_line(unsigned number)
 
     line_of(number, text);
     snprintf(tag, sizeof(tag), "t%u", number % 1000);
-    now_us = number * 3;
+    now_us = UINT64_C(3) * number;
     log_write((enum log_level)(number % 4), tag, "%s", text);
 }
 
@@ -177,7 +177,7 @@ static void test_two_readers_and_a_filter(void **state)
             assert_line(&entry, all_count++);
         if (round % 5 == 4)
             while (log_read(&errors, LOG_ERROR, &entry, NULL) == 1)
-                assert_line(&entry, 4 * error_count++);
+                assert_line(&entry, UINT64_C(4) * error_count++);
     }
     assert_int_equal(all_count, 60);
     assert_int_equal(error_count, 15);
