@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "connection.h"
+#include "connection_internal.h"
 
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -15,12 +14,11 @@
  * does not take more. */
 #define WATCHED (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
-/* --- towards the guest ------------------------------------------------------------------------------------
- */
+/* --- towards the guest --- */
 
 /* How many bytes the guest has room for. A guest that claims to have taken more than it was sent gets none.
  */
-static uint32_t credit(const struct connection *connection)
+uint32_t connection_credit(const struct connection *connection)
 {
     uint32_t in_flight = connection->sent - connection->peer_forwarded;
 
@@ -36,11 +34,11 @@ static bool has_data(const struct connection *connection)
 }
 
 /* Queues the connection for its turn if there is something that the guest can be sent. */
-static void schedule(struct connection *connection)
+void connection_schedule(struct connection *connection)
 {
     bool data = has_data(connection);
 
-    if (data && credit(connection) == 0) {
+    if (data && connection_credit(connection) == 0) {
         data = false;
         /* The guest should say by itself when there is room again; one question makes sure. */
         if (!connection->credit_requested)
@@ -51,19 +49,19 @@ static void schedule(struct connection *connection)
         device_schedule(connection->device, connection);
 }
 
-static void owe(struct connection *connection, unsigned packet)
+void connection_owe(struct connection *connection, unsigned packet)
 {
     connection->owed |= packet;
-    schedule(connection);
+    connection_schedule(connection);
 }
 
 /* The guest learns of new room at the latest when a quarter of the buffer is free and it does not know. */
-static void account_forwarded(struct connection *connection, size_t size)
+void connection_account_forwarded(struct connection *connection, size_t size)
 {
     connection->forwarded += (uint32_t)size;
     if (connection->state == CONNECTION_OPEN &&
         connection->forwarded - connection->announced >= BACKLOG_SIZE / 4)
-        owe(connection, OWED_CREDIT_UPDATE);
+        connection_owe(connection, OWED_CREDIT_UPDATE);
 }
 
 void connection_reset(struct connection *connection)
@@ -72,14 +70,13 @@ void connection_reset(struct connection *connection)
     loop_close(connection->device->loop, &connection->watch);
     connection->state = CONNECTION_RESETTING;
     connection->owed = 0;
-    owe(connection, OWED_RESET);
+    connection_owe(connection, OWED_RESET);
 }
 
-/* --- the end ----------------------------------------------------------------------------------------------
- */
+/* --- the end --- */
 
 /* The client does not take any more: what is left for it is dropped, and the guest will be told. */
-static void client_lost(struct connection *connection)
+void connection_client_lost(struct connection *connection)
 {
     connection->client_gone = true;
     connection->host_shutdown |= VSOCK_NO_RECEIVE;
@@ -100,7 +97,7 @@ static void discard_input(struct connection *connection)
 }
 
 /* Draws the conclusions from how far both directions have come. The connection may be free afterwards. */
-static void settle(struct connection *connection)
+void connection_settle(struct connection *connection)
 {
     if (connection->backlog.used == 0) {
         if (connection->state == CONNECTION_DRAINING) {
@@ -128,7 +125,7 @@ static void settle(struct connection *connection)
         loop_close(connection->device->loop, &connection->watch);
         connection->state = CONNECTION_LINGERING;
     }
-    schedule(connection);
+    connection_schedule(connection);
 }
 
 void connection_guest_gone(struct connection *connection)
@@ -143,10 +140,9 @@ void connection_guest_gone(struct connection *connection)
     connection->state = CONNECTION_DRAINING;
 }
 
-/* --- the client -------------------------------------------------------------------------------------------
- */
+/* --- the client --- */
 
-static void flush(struct connection *connection)
+void connection_flush(struct connection *connection)
 {
     while (connection->backlog.used > 0) {
         ssize_t sent = backlog_send(&connection->backlog, connection->watch.fd);
@@ -158,14 +154,14 @@ static void flush(struct connection *connection)
             return;
         }
         if (sent < 0)
-            client_lost(connection);
+            connection_client_lost(connection);
         else
-            account_forwarded(connection, (size_t)sent);
+            connection_account_forwarded(connection, (size_t)sent);
     }
     if (connection->write_blocked)
         loop_change(connection->device->loop, &connection->watch, WATCHED);
     connection->write_blocked = false;
-    settle(connection);
+    connection_settle(connection);
 }
 
 /* Reads which port the client wants. */
@@ -229,9 +225,9 @@ static void on_client(struct watch *watch, uint32_t events)
     case CONNECTION_OPEN:
     case CONNECTION_DRAINING:
         if (connection->backlog.used > 0)
-            flush(connection);
+            connection_flush(connection);
         else
-            schedule(connection);
+            connection_schedule(connection);
         break;
     default:
         break;
@@ -262,7 +258,7 @@ void connection_request(struct connection *connection)
     connection->host_port = table_free_port(connection->device, connection->guest_port);
     connection->state = CONNECTION_REQUESTED;
     table_insert(connection);
-    owe(connection, OWED_REQUEST);
+    connection_owe(connection, OWED_REQUEST);
 }
 
 int connection_accept(struct connection *connection, int socket, const struct vsock_header *request)
@@ -277,18 +273,17 @@ int connection_accept(struct connection *connection, int socket, const struct vs
     result = watch_client(connection, socket);
     if (result == 0) {
         table_insert(connection);
-        owe(connection, OWED_RESPONSE);
+        connection_owe(connection, OWED_RESPONSE);
     }
     return result;
 }
 
-/* --- packets to the guest ---------------------------------------------------------------------------------
- */
+/* --- packets to the guest --- */
 
 /* Reads from the client straight into the guest's buffers. Returns the bytes that are there. */
 static uint32_t read_client(struct connection *connection, struct segments *payload, size_t size)
 {
-    uint32_t room = credit(connection);
+    uint32_t room = connection_credit(connection);
     struct msghdr message;
     ssize_t received;
 
@@ -307,8 +302,8 @@ static uint32_t read_client(struct connection *connection, struct segments *payl
     connection->readable = false;
     connection->host_shutdown |= VSOCK_NO_SEND;
     if (received < 0 || connection->client_gone)
-        client_lost(connection);
-    settle(connection);
+        connection_client_lost(connection);
+    connection_settle(connection);
     return 0;
 }
 
@@ -346,7 +341,7 @@ bool connection_next_packet(struct connection *connection, struct vsock_header *
         .buffer_size = BACKLOG_SIZE,
     };
     /* Data comes after the packet that opens the connection and before the one that ends it. */
-    if ((connection->owed & OWED_RESPONSE) == 0 && has_data(connection) && credit(connection) > 0)
+    if ((connection->owed & OWED_RESPONSE) == 0 && has_data(connection) && connection_credit(connection) > 0)
         header->length = read_client(connection, payload, size);
     if (header->length > 0) {
         header->operation = VSOCK_DATA;
@@ -367,147 +362,6 @@ bool connection_next_packet(struct connection *connection, struct vsock_header *
     /* Every packet carries the credit. */
     connection->announced = connection->forwarded;
     connection->owed &= ~OWED_CREDIT_UPDATE;
-    schedule(connection);
+    connection_schedule(connection);
     return true;
-}
-
-/* --- packets from the guest -------------------------------------------------------------------------------
- */
-
-/* The guest does what it may not: the connection is over. */
-static void violation(struct connection *connection, const char *what)
-{
-    log_warning("port %u: the guest %s; the connection is reset", connection->guest_port, what);
-    connection_reset(connection);
-}
-
-/* Writes the payload straight from the guest's buffers to the client, and keeps what that does not take. */
-static void deliver(struct connection *connection, struct segments *payload, size_t size)
-{
-    struct msghdr message;
-    ssize_t sent = 0;
-
-    if (size > BACKLOG_SIZE - (uint32_t)(connection->received - connection->forwarded)) {
-        violation(connection, "sends more than it has credit for");
-        return;
-    }
-    if ((connection->guest_shutdown & VSOCK_NO_SEND) != 0) {
-        violation(connection, "sends after it said that it would not");
-        return;
-    }
-    connection->received += (uint32_t)size;
-    segments_limit(payload, size);
-    if ((connection->host_shutdown & VSOCK_NO_RECEIVE) != 0) {
-        account_forwarded(connection, size);
-        return;
-    }
-    if (connection->backlog.used == 0 && size > 0) {
-        message = (struct msghdr){.msg_iov = payload->first, .msg_iovlen = payload->count};
-        sent = sendmsg(connection->watch.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-            client_lost(connection);
-            settle(connection);
-            return;
-        }
-        if (sent < 0)
-            sent = 0;
-        account_forwarded(connection, (size_t)sent);
-        segments_skip(payload, (size_t)sent);
-    }
-    if ((size_t)sent == size)
-        return;
-    if (backlog_append(&connection->backlog, payload, size - (size_t)sent) != 0) {
-        log_error("port %u: out of memory; the connection is reset", connection->guest_port);
-        connection_reset(connection);
-        return;
-    }
-    if (!connection->write_blocked)
-        flush(connection);
-}
-
-/* The guest has answered REQUEST. */
-static void opened(struct connection *connection)
-{
-    char line[GREETING_MAX];
-    int size;
-
-    log_debug("port %u: open, host port %u", connection->guest_port, connection->host_port);
-    connection->state = CONNECTION_OPEN;
-    if (connection->handshake) {
-        /* The first bytes in an empty socket: they fit, or the client is gone. */
-        size = snprintf(line, sizeof line, "OK %u\n", connection->host_port);
-        if (send(connection->watch.fd, line, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) != size)
-            client_lost(connection);
-    }
-    settle(connection);
-}
-
-static void packet_while_open(struct connection *connection, const struct vsock_header *header,
-                              struct segments *payload, size_t size)
-{
-    switch (header->operation) {
-    case VSOCK_DATA:
-        if (header->length > size)
-            violation(connection, "sends a packet shorter than its header says");
-        else
-            deliver(connection, payload, header->length);
-        break;
-    case VSOCK_SHUTDOWN:
-        connection->guest_shutdown |= header->flags & VSOCK_NEITHER;
-        if ((connection->guest_shutdown & VSOCK_NO_RECEIVE) != 0)
-            (void)shutdown(connection->watch.fd, SHUT_RD);
-        settle(connection);
-        break;
-    case VSOCK_RESET:
-        log_debug("port %u: reset by the guest", connection->guest_port);
-        connection_guest_gone(connection);
-        break;
-    case VSOCK_CREDIT_REQUEST:
-        owe(connection, OWED_CREDIT_UPDATE);
-        break;
-    case VSOCK_CREDIT_UPDATE:
-        break;
-    default:
-        violation(connection, "sends an operation that does not belong to an open connection");
-        break;
-    }
-}
-
-void connection_packet(struct connection *connection, const struct vsock_header *header,
-                       struct segments *payload, size_t size)
-{
-    connection->peer_size = header->buffer_size;
-    connection->peer_forwarded = header->forwarded;
-    if (credit(connection) > 0)
-        connection->credit_requested = false;
-
-    switch (connection->state) {
-    case CONNECTION_REQUESTED:
-        if (header->operation == VSOCK_RESPONSE) {
-            opened(connection);
-        } else if (header->operation == VSOCK_RESET) {
-            log_info("port %u: refused by the guest", connection->guest_port);
-            table_free(connection);
-        } else {
-            violation(connection, "answers a request with neither response nor reset");
-        }
-        break;
-    case CONNECTION_OPEN:
-        packet_while_open(connection, header, payload, size);
-        schedule(connection); /* whatever it was, it brought credit */
-        break;
-    case CONNECTION_LINGERING:
-        /* Both sides may close at the same time. */
-        if (header->operation == VSOCK_RESET)
-            table_free(connection);
-        else if (header->operation == VSOCK_SHUTDOWN && (header->flags & VSOCK_NEITHER) == VSOCK_NEITHER)
-            connection_reset(connection);
-        break;
-    case CONNECTION_RESETTING:
-        if (header->operation == VSOCK_RESET)
-            table_free(connection);
-        break;
-    default:
-        break;
-    }
 }

@@ -105,8 +105,7 @@ void device_reset_stray(struct device *device, uint32_t guest_port, uint32_t hos
     device->reset_count++;
 }
 
-/* --- from the guest ---------------------------------------------------------------------------------------
- */
+/* --- from the guest --- */
 
 /* The guest connects to a port of the host. */
 static void guest_connects(struct device *device, const struct vsock_header *header)
@@ -196,8 +195,7 @@ static bool take_packets(struct device *device)
     return result > 0 || (device->reset_count < RESETS_MAX && ring_want_notification(ring));
 }
 
-/* --- to the guest -----------------------------------------------------------------------------------------
- */
+/* --- to the guest --- */
 
 static void take_stray_reset(struct device *device, struct vsock_header *header)
 {

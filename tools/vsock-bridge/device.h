@@ -61,16 +61,14 @@ void device_add_client(struct device *device, int socket);
 /* Moves packets both ways, a bounded number. Returns whether there is more to do at once. */
 bool device_run(struct device *device);
 
-/* --- for connections --------------------------------------------------------------------------------------
- */
+/* --- for connections --- */
 
 bool device_ready(const struct device *device);
 
 /* Gives the connection a turn at the guest's receive buffers, after all others. */
 void device_schedule(struct device *device, struct connection *connection);
 
-/* --- the table (table.c) ----------------------------------------------------------------------------------
- */
+/* --- the table (table.c) --- */
 
 /* Returns a free connection or NULL. A connection whose client is gone already makes room. */
 struct connection *table_allocate(struct device *device);

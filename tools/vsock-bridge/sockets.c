@@ -15,8 +15,7 @@
 
 #define SOCKET_FLAGS (SOCK_NONBLOCK | SOCK_CLOEXEC)
 
-/* --- Unix sockets -----------------------------------------------------------------------------------------
- */
+/* --- Unix sockets --- */
 
 static int unix_address(struct sockaddr_un *address, const char *path)
 {
@@ -139,8 +138,7 @@ int sockets_connect_port(const char *path, uint32_t port)
     return unix_connect(name);
 }
 
-/* --- TCP --------------------------------------------------------------------------------------------------
- */
+/* --- TCP --- */
 
 static bool is_loopback(const struct sockaddr *address)
 {

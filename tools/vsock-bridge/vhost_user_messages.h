@@ -34,6 +34,19 @@ enum vhost_user_request {
 #define MESSAGE_REPLY        4U
 #define MESSAGE_NEEDS_REPLY  8U
 
+/* Bits of GET_FEATURES: virtio 1.2, sections 5.10.3 and 6, and one of vhost-user's own. */
+#define FEATURE_STREAM            (UINT64_C(1) << 0)
+#define FEATURE_INDIRECT          (UINT64_C(1) << 28)
+#define FEATURE_EVENT_INDEX       (UINT64_C(1) << 29)
+#define FEATURE_PROTOCOL_FEATURES (UINT64_C(1) << 30)
+#define FEATURE_VERSION_1         (UINT64_C(1) << 32)
+
+/* Bits of GET_PROTOCOL_FEATURES. */
+#define PROTOCOL_MULTIQUEUE   (UINT64_C(1) << 0)
+#define PROTOCOL_REPLY_ACK    (UINT64_C(1) << 3)
+#define PROTOCOL_CONFIG       (UINT64_C(1) << 9)
+#define PROTOCOL_RESET_DEVICE (UINT64_C(1) << 13)
+
 /* A handler's result: the answer is sent. */
 #define MESSAGE_REPLIED 1
 

@@ -24,8 +24,7 @@
 
 static const uint64_t queue_base[3] = {GUEST_BASE, GUEST_BASE + 0x3000, GUEST_BASE + 0x6000};
 
-/* --- the whole --------------------------------------------------------------------------------------------
- */
+/* --- the whole --- */
 
 int setup_bridge(void **state)
 {
@@ -123,8 +122,7 @@ void pump(struct fake_vm *vm)
         assert_int_equal(bridge_step(&vm->bridge, 0), 0);
 }
 
-/* --- the master -------------------------------------------------------------------------------------------
- */
+/* --- the master --- */
 
 static int unix_client(const char *path)
 {
@@ -282,8 +280,7 @@ void vm_disconnect(struct fake_vm *vm)
     pump(vm);
 }
 
-/* --- the driver -------------------------------------------------------------------------------------------
- */
+/* --- the driver --- */
 
 void *guest_pointer(struct fake_vm *vm, uint64_t address)
 {
@@ -411,8 +408,7 @@ void guest_send_data(struct fake_vm *vm, uint32_t guest_port, uint32_t host_port
     pump(vm);
 }
 
-/* --- clients ----------------------------------------------------------------------------------------------
- */
+/* --- clients --- */
 
 int client_connect(struct fake_vm *vm)
 {

@@ -69,8 +69,7 @@ static void expect_broken(struct fake_vm *vm, int queue, int client)
     expect_echo(vm);
 }
 
-/* --- rings ------------------------------------------------------------------------------------------------
- */
+/* --- rings --- */
 
 /* Chains that the transmit queue must refuse. Descriptor 0 is the head. */
 static const struct {
@@ -223,8 +222,7 @@ static void odd_but_allowed_chains_work(void **state)
     (void)close(client);
 }
 
-/* --- packets ----------------------------------------------------------------------------------------------
- */
+/* --- packets --- */
 
 static void wrong_addresses_are_dropped(void **state)
 {
@@ -425,8 +423,7 @@ static void a_flood_of_strays_is_bounded(void **state)
     expect_echo(vm);
 }
 
-/* --- mutation ---------------------------------------------------------------------------------------------
- */
+/* --- mutation --- */
 
 static uint32_t random_state;
 

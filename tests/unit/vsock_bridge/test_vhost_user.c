@@ -56,8 +56,7 @@ static int setup_negotiated(void **state)
     return 0;
 }
 
-/* --- the rules --------------------------------------------------------------------------------------------
- */
+/* --- the rules --- */
 
 static void the_configuration_space_holds_the_cid(void **state)
 {
@@ -252,8 +251,7 @@ static void kicks_are_asked_for_only_when_needed(void **state)
         assert_int_equal(vm->queues[0].used[0], 0);
 }
 
-/* --- connections ------------------------------------------------------------------------------------------
- */
+/* --- connections --- */
 
 static void a_second_vm_is_refused(void **state)
 {
@@ -304,8 +302,7 @@ static void a_message_may_come_in_pieces(void **state)
     vm_disconnect(vm);
 }
 
-/* --- malformed messages -----------------------------------------------------------------------------------
- */
+/* --- malformed messages --- */
 
 static void what_is_not_vhost_user_ends_the_connection(void **state)
 {
