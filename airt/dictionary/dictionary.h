@@ -22,6 +22,9 @@
  * question's tokens (at most 500, of at most 130 each) fit into 16 bits. */
 #define QUESTION_MAX 1000
 
+/* A short question costs more than its bytes. */
+#define WORK_PER_QUESTION 64
+
 struct entry {
     uint32_t question;
     uint32_t answer;

@@ -29,7 +29,7 @@ static int hash_questions(struct dictionary *dictionary, struct work *work)
         struct slice question = dictionary_question(dictionary, i);
 
         dictionary->exact[i] = pair(words_hash(question.text, question.length), i);
-        if (work_spend(work, question.length) != 0)
+        if (work_spend(work, WORK_PER_QUESTION + question.length) != 0)
             return -ECANCELED;
     }
     return work_sort(work, dictionary->exact, dictionary->entry_count);
@@ -95,7 +95,7 @@ static int distinct_tokens(struct dictionary *dictionary, struct work *work, uin
         tokens[found++] = pair(token, entry);
     rc = work_sort(work, tokens, found);
     if (rc == 0)
-        rc = work_spend(work, question.length);
+        rc = work_spend(work, WORK_PER_QUESTION + question.length);
     for (size_t i = 0; i < found; i++)
         if (i == 0 || tokens[i] != tokens[i - 1])
             tokens[distinct++] = tokens[i];

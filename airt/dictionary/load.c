@@ -24,7 +24,7 @@ int scan_add(struct dictionary *dictionary, struct scan *scan, size_t question)
         scan->entries[scan->count].answer = 0;
     }
     scan->count++;
-    return 0;
+    return work_spend(scan->work, WORK_PER_QUESTION);
 }
 
 int scan_text(struct dictionary *dictionary, struct scan *scan, size_t start, size_t length, size_t *bad)
