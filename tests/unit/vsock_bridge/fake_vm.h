@@ -29,6 +29,12 @@
 #define TX_SIZE     UINT64_C(0x2000)
 #define FREE_MEMORY (GUEST_BASE + 0xe0000)
 
+/* The payload of SET_MEM_TABLE. */
+struct table {
+    uint32_t count, padding;
+    struct memory_region_description regions[MEMORY_REGIONS_MAX];
+};
+
 struct fake_descriptor {
     uint64_t address;
     uint32_t length;
@@ -116,5 +122,23 @@ bool client_at_end(int client);
 bool client_quiet(int client); /* open, and nothing to read */
 /* A connection to guest port 5000 that the guest has accepted; returns the client and the host's port. */
 int client_open(struct fake_vm *vm, uint32_t *host_port);
+
+/* --- what several tests need (scenes.c) --- */
+
+/* Sends `size` patterned bytes to the guest through `client`, with the guest giving credit, and checks
+ * them. */
+void stream_to_guest(struct fake_vm *vm, int client, uint32_t host_port, size_t size);
+/* Leaves the device without receive buffers: `port` is of an open connection. */
+void use_up_receive_buffers(struct fake_vm *vm, uint32_t port);
+/* Fills the client's socket and some of the backlog; returns how much was sent. */
+size_t fill_backlog(struct fake_vm *vm, uint32_t host_port);
+void expect_all(struct fake_vm *vm, int client, size_t size);
+int serve_port(struct fake_vm *vm, unsigned port, char *path, size_t capacity);
+void reset_device(struct fake_vm *vm);
+void expect_echo(struct fake_vm *vm);
+unsigned open_descriptors(void);
+/* A request that ends the connection; another master may come afterwards. */
+void expect_hang_up(struct fake_vm *vm);
+int setup_negotiated(void **state);
 
 #endif
