@@ -73,6 +73,7 @@ class Cli(unittest.TestCase):
 
     def test_prompt_on_a_terminal(self):
         """Completion by Tab, then the answer, then Ctrl-D."""
+        self.seen = ""
         master, slave = pty.openpty()
         environment = dict(self.vm.folder.environment, TERM="xterm", NO_COLOR="1")
         process = subprocess.Popen([MCP_CLI, "--socket", self.vm.socket], stdin=slave, stdout=slave, stderr=slave,
@@ -82,6 +83,7 @@ class Cli(unittest.TestCase):
             self.read_until(master, "> ")
             os.write(master, b"heal\t\n")
             self.read_until(master, "uptime")
+            self.read_until(master, "> ")  # before it, the terminal would take Ctrl-D for itself
             os.write(master, b"\x04")
             self.assertEqual(process.wait(TIMEOUT), FINE)
         finally:
@@ -90,10 +92,11 @@ class Cli(unittest.TestCase):
             os.close(master)
 
     def read_until(self, terminal, text):
-        seen = ""
-        while text not in seen:
-            self.assertTrue(select.select([terminal], [], [], TIMEOUT)[0], f"waited for '{text}', saw {seen!r}")
-            seen += os.read(terminal, 4096).decode(errors="replace")
+        """What comes behind `text` waits for the next call."""
+        while text not in self.seen:
+            self.assertTrue(select.select([terminal], [], [], TIMEOUT)[0], f"waited for '{text}', saw {self.seen!r}")
+            self.seen += os.read(terminal, 4096).decode(errors="replace")
+        self.seen = self.seen.partition(text)[2]
 
 
 if __name__ == "__main__":
