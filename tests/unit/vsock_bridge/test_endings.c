@@ -207,6 +207,47 @@ static void a_guest_that_resets_has_everything_delivered(void **state)
     (void)close(client);
 }
 
+/* shutdown(SHUT_RD): the guest is told, what it still sends is dropped, and the client goes on sending. */
+static void a_client_that_only_sends(void **state)
+{
+    struct fake_vm *vm = *state;
+    struct packet packet;
+    uint32_t host_port;
+    int client = client_open(vm, &host_port);
+
+    (void)shutdown(client, SHUT_RD);
+    guest_send_data(vm, 5000, host_port, "nobody reads this", 17);
+    guest_expect(vm, VSOCK_SHUTDOWN, &packet);
+    assert_int_equal(packet.header.flags, VSOCK_NO_RECEIVE);
+    guest_send_data(vm, 5000, host_port, "nor this", 8);
+    client_write(client, "still sending", 13);
+    guest_expect(vm, VSOCK_DATA, &packet);
+    assert_memory_equal(packet.payload, "still sending", 13);
+    assert_int_equal(packet.header.forwarded, 17 + 8);
+    (void)close(client);
+    guest_expect(vm, VSOCK_SHUTDOWN, &packet);
+    assert_int_equal(packet.header.flags, VSOCK_NEITHER);
+}
+
+/* It asked and left: the guest's answer opens a connection that only ends. */
+static void a_client_that_leaves_before_the_answer(void **state)
+{
+    struct fake_vm *vm = *state;
+    struct packet packet;
+    int client = client_connect(vm);
+
+    client_write(client, "CONNECT 5000\n", 13);
+    guest_expect(vm, VSOCK_REQUEST, &packet);
+    (void)close(client);
+    pump(vm);
+    guest_send_operation(vm, 5000, packet.header.source_port, VSOCK_RESPONSE);
+    guest_expect(vm, VSOCK_SHUTDOWN, &packet);
+    while (packet.header.flags != VSOCK_NEITHER)
+        guest_expect(vm, VSOCK_SHUTDOWN, &packet);
+    guest_send_operation(vm, 5000, packet.header.source_port, VSOCK_RESET);
+    assert_int_equal(vm->bridge.device.connections[0].state, CONNECTION_FREE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +261,8 @@ int main(void)
         READY(a_guest_that_closes_has_everything_delivered),
         READY(a_guest_that_closes_gives_the_client_an_end_and_no_reset),
         READY(a_guest_that_resets_has_everything_delivered),
+        READY(a_client_that_only_sends),
+        READY(a_client_that_leaves_before_the_answer),
     };
 
     return cmocka_run_group_tests_name("endings", tests, NULL, NULL);
