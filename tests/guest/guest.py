@@ -9,10 +9,12 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 TIMEOUT = 60  # seconds: generous, two cores may be shared with anything
 PASSED, SURVIVED, USAGE = 0x10, 0x12, 0x13  # guest.h
 BROKEN, EXCEPTION, STACK_SMASHED = 0x20, 0x21, 0x22  # kernel/panic.h
+OFF, HALTED = "off", "halted"
 PAGE = 4096
 
 NULL = "page zero (a null pointer)"
@@ -46,8 +48,6 @@ FAULTS = {
     "none": (SURVIVED, None, None),
     "unknown": (USAGE, None, None),
 }
-# Ends with a reset, which -no-reboot turns into the end of QEMU: fault, what else the command line says.
-RESET = {"reset": ("panic", "panic=reboot")}
 # Whose name the backtrace must hold, where it is not fault_<name>.
 FUNCTIONS = {"stack-overflow": "recurse", "boot-stack-overflow": "recurse"}
 # check: the guest's name for it, the CPU, MiB of memory.
@@ -55,6 +55,16 @@ CHECKS = {name: (name, "max", 64) for name in ("clock", "tasks", "mmu", "interru
 CHECKS["random-old-cpu"] = ("random", "qemu64", 64)
 CHECKS["mmu-32m"] = ("mmu", "max", 32)
 CHECKS["mmu-4g"] = ("mmu", "max", 4096)
+
+# Other ways to end: command line, options for run(), how.
+NO_CPU = "this CPU has no long mode or no no-execute pages; try -cpu max\r\n"
+ENDS = {
+    "reset": ("fault=panic panic=reboot", {}, OFF),
+    "halt": ("fault=panic panic=halt", {"halts_after": r"  at 00000000001\w+\r\n"}, HALTED),
+    "power-off": ("fault=panic", {"exit_device": False}, OFF),
+    "no-long-mode": ("", {"cpu": "qemu64,-lm", "halts_after": NO_CPU}, HALTED),
+    "no-execute-disable": ("", {"cpu": "qemu64,-nx", "halts_after": NO_CPU}, HALTED),
+}
 
 
 class Failure(Exception):
@@ -66,25 +76,41 @@ def expect(good, what):
         raise Failure(what)
 
 
-def run(image, words, cpu="max", memory=64):
-    """Returns the code that the guest ended with (None: a reset), and what it said, without the carriage returns."""
+def read(serial):
+    return serial.read_bytes().decode(errors="replace") if serial.exists() else ""
+
+
+def run(image, words, cpu="max", memory=64, exit_device=True, halts_after=None):
+    """Returns how the guest ended, and the lines that it said without the carriage returns.
+
+    How: the code that it gave to isa-debug-exit; OFF, which a reset is, too (-no-reboot); or HALTED, for a guest that was
+    still there when it had said `halts_after` (a regular expression).
+    """
     with tempfile.TemporaryDirectory(prefix="mk-guest-") as folder:
         serial = pathlib.Path(folder) / "serial"
-        command = ["qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-M", "q35", "-m", str(memory), "-nodefaults",
-                   "-no-user-config", "-display", "none", "-no-reboot", "-serial", f"file:{serial}",
-                   "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-kernel", image, "-append", words]
-        try:
-            status = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=TIMEOUT, check=False).returncode
-        except subprocess.TimeoutExpired:
-            status = None
-        text = serial.read_text(errors="replace") if serial.exists() else ""
+        command = ["timeout", str(TIMEOUT), "qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-M", "q35", "-m", str(memory),
+                   "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", f"file:{serial}",
+                   "-kernel", image, "-append", words]
+        if exit_device:
+            command += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL) as qemu:
+            try:
+                said_all = False
+                while qemu.poll() is None and not said_all:
+                    time.sleep(0.02)
+                    said_all = halts_after is not None and re.search(halts_after, read(serial)) is not None
+                status = qemu.poll()
+            finally:
+                qemu.terminate()  # timeout hands it on
+        text = read(serial)
     sys.stdout.write(text)
-    expect(status is not None, f"the guest did not end within {TIMEOUT} s")
-    expect(status == 0 or status % 2 == 1, f"QEMU ended with status {status}, not through isa-debug-exit")
+    expect(status != 124, f"the guest did not end within {TIMEOUT} s")
+    expect(status in (None, 0) or status % 2 == 1, f"QEMU ended with status {status}, not through isa-debug-exit")
     expect("\r" not in text.replace("\r\n", "\n") and (not text or text.endswith("\n")), "a line is not complete")
     lines = text.replace("\r\n", "\n").splitlines()
     own = re.compile(r"\[ *\d+\.\d{6}\] WARN  kernel: command line: unknown word '(fault|check)=\S+'")
-    return status >> 1 if status else None, [line for line in lines if not own.fullmatch(line)]
+    ended = HALTED if status is None else OFF if status == 0 else status >> 1
+    return ended, [line for line in lines if not own.fullmatch(line)]
 
 
 def check_report(name, lines, vector, words):
@@ -131,13 +157,10 @@ def check_report(name, lines, vector, words):
         expect(int(registers["rip"], 16) == address, "RIP is not where the guest jumped to")
 
 
-def check_fault(image, name, more=""):
+def check_fault(image, name):
     code, vector, words = FAULTS[name]
-    ended, lines = run(image, f"fault={name} {more}")
-    if more:
-        expect(ended is None, "the guest was not reset")
-    else:
-        expect(ended == code, f"the guest ended with code {ended}, not {code}")
+    ended, lines = run(image, f"fault={name}")
+    expect(ended == code, f"the guest ended with {ended}, not {code}")
     if name == "in-report":
         expect(sum("the report is going to fault" in line for line in lines) == 1, "the report does not start once")
         expect(lines[-1] == "panic: another fault during the report", f"the last line is {lines[-1]!r}")
@@ -145,6 +168,14 @@ def check_fault(image, name, more=""):
         check_report(name, lines, vector, words)
     else:
         expect(not any("ERROR" in line for line in lines), "the guest complains")
+
+
+def check_end(image, name):
+    words, options, expected = ENDS[name]
+    ended, lines = run(image, words, **options)
+    expect(ended == expected, f"the guest ended with {ended}, not {expected}")
+    if words.startswith("fault=panic"):
+        check_report("panic", lines, *FAULTS["panic"][1:])
 
 
 def check_checks(image, name):
@@ -155,7 +186,7 @@ def check_checks(image, name):
         count += 1
         expect(line.startswith(f"ok {count} - "), line)
     expect(count > 0 and lines[-1] == f"1..{count}", f"the plan is {lines[-1]!r} after {count} lines")
-    expect(ended == PASSED, f"the guest ended with code {ended}, not {PASSED}")
+    expect(ended == PASSED, f"the guest ended with {ended}, not {PASSED}")
 
 
 def main():
@@ -163,8 +194,8 @@ def main():
     try:
         if name in FAULTS:
             check_fault(image, name)
-        elif name in RESET:
-            check_fault(image, *RESET[name])
+        elif name in ENDS:
+            check_end(image, name)
         else:
             check_checks(image, name)
     except Failure as failure:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * From a memory map to free frames: every page of in_map memory is handed out exactly once, but for those
+ * From a memory map to free frames: every page of usable memory is handed out exactly once, but for those
  * that somebody needs. The page tables and the frame allocator are fakes that only listen.
  */
 #include <errno.h>
