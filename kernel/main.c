@@ -11,6 +11,7 @@
 #include <arch/power.h>
 #include <arch/serial.h>
 #include <arch/timer.h>
+#include <hooks/virtio_devices.h>
 #include <logging/log.h>
 #include <memory/frames.h>
 #include <memory/memory.h>
@@ -72,6 +73,7 @@ static int read_options(void)
     options_parse(&boot, &options);
     panic_set_action(options.panic);
     log_set_level(options.log);
+    virtio_devices_initialise(&options);
     if (boot.dropped > 0)
         log_write(LOG_WARNING, "kernel", "%u parts of the boot information did not fit or made no sense",
                   boot.dropped);

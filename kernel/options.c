@@ -55,6 +55,78 @@ static bool name_module(struct boot_info *info, const char *value, size_t length
     return false;
 }
 
+/* Reads a number from [*at, end), decimal or with 0x hexadecimal, and moves *at behind it. */
+static bool read_number(const char **at, const char *end, uint64_t *number)
+{
+    unsigned base = 10;
+    const char *digit = *at;
+    *number = 0;
+    if (end - digit > 2 && digit[0] == '0' && (digit[1] == 'x' || digit[1] == 'X')) {
+        base = 16;
+        digit += 2;
+    }
+    const char *first = digit;
+    for (; digit < end; digit++) {
+        unsigned value = 16;
+        if (*digit >= '0' && *digit <= '9')
+            value = (unsigned)(*digit - '0');
+        else if ((*digit | 0x20) >= 'a' && (*digit | 0x20) <= 'f')
+            value = (unsigned)((*digit | 0x20) - 'a') + 10;
+        if (value >= base)
+            break;
+        if (__builtin_mul_overflow(*number, (uint64_t)base, number) ||
+            __builtin_add_overflow(*number, (uint64_t)value, number))
+            return false;
+    }
+    *at = digit;
+    return digit > first;
+}
+
+/* A number that K, M or G may follow. */
+static bool read_size(const char **at, const char *end, uint64_t *size)
+{
+    static const char suffixes[] = "KMG";
+    if (!read_number(at, end, size))
+        return false;
+    if (*at == end || **at == '\0')
+        return true;
+    const char *suffix = memchr(suffixes, **at & ~0x20, sizeof suffixes - 1);
+    if (suffix == NULL)
+        return true;
+    unsigned shift = 10 * (unsigned)(suffix - suffixes + 1);
+    ++*at;
+    if (*size > UINT64_MAX >> shift)
+        return false;
+    *size <<= shift;
+    return true;
+}
+
+static bool skip(const char **at, const char *end, char expected)
+{
+    if (*at == end || **at != expected)
+        return false;
+    ++*at;
+    return true;
+}
+
+static bool add_mmio(struct options *options, const char *value, size_t length)
+{
+    const char *at = value, *end = value + length;
+    struct option_mmio mmio;
+    uint64_t line, id;
+    if (!read_size(&at, end, &mmio.size) || !skip(&at, end, '@') || !read_number(&at, end, &mmio.base) ||
+        !skip(&at, end, ':') || !read_number(&at, end, &line))
+        return false;
+    if (at < end && (!skip(&at, end, ':') || !read_number(&at, end, &id)))
+        return false;
+    if (at != end || mmio.size == 0 || mmio.size - 1 > UINT64_MAX - mmio.base || line > UINT32_MAX ||
+        options->mmio_count == OPTIONS_MMIO_MAX)
+        return false;
+    mmio.line = (uint32_t)line;
+    options->mmio[options->mmio_count++] = mmio;
+    return true;
+}
+
 void options_parse(struct boot_info *info, struct options *options)
 {
     *options = (struct options){.panic = PANIC_EXIT, .log = LOG_INFO};
@@ -77,6 +149,8 @@ void options_parse(struct boot_info *info, struct options *options)
             good = copy_name(options->model, value, value_length);
         else if (word_is(at, name_length, "module"))
             good = name_module(info, value, value_length);
+        else if (word_is(at, name_length, "virtio_mmio.device"))
+            good = add_mmio(options, value, value_length);
         else
             known = false;
         if (!known || !good)

@@ -6,6 +6,10 @@
  *   log=error|warning|info|debug
  *   model=NAME               the boot module to load at the start (default: the first)
  *   module=NAME              what to call a boot module that came without a name
+ *   virtio_mmio.device=SIZE@BASE:LINE[:ID]
+ *                            a virtio device that is not on PCI, as Linux has it
+ * (admin-guide/kernel-parameters): SIZE may end in K, M or G; SIZE and BASE may be hexadecimal (0x); ID is
+ * not used. One word for each device; QEMU's microvm and Firecracker add them themselves.
  */
 #ifndef KERNEL_OPTIONS_H
 #define KERNEL_OPTIONS_H
@@ -14,14 +18,23 @@
 #include <logging/log.h>
 #include <panic.h>
 
+#define OPTIONS_MMIO_MAX 32
+
+struct option_mmio {
+    uint64_t base, size;
+    uint32_t line; /* global system interrupt */
+};
+
 struct options {
     enum panic_action panic;
     enum log_level log;
     char model[BOOT_NAME_MAX + 1]; /* "": none given */
+    size_t mmio_count;
+    struct option_mmio mmio[OPTIONS_MMIO_MAX];
 };
 
-/* Reads every word; the last of a kind wins. Words that are unknown or make no sense are logged and change
- * nothing. */
+/* Reads every word; the last of a kind wins, but for virtio_mmio.device. Words that are unknown or make no
+ * sense are logged and change nothing. */
 void options_parse(struct boot_info *info, struct options *options);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <arch/interrupts.h>
 #include <arch/io.h>
+#include <arch/ioapic.h>
 #include <arch/mmu.h>
 #include <arch/timer.h>
 #include <hooks/virtio_os.h>
@@ -94,6 +95,20 @@ static void os_interrupt_free(void *context, uint64_t message_address, uint32_t 
     interrupt_free(message_address, message_data);
 }
 
+/* virtio's lines are edges: drivers/virtio/transport/mmio.c says why. */
+static int os_interrupt_line_allocate(void *context, uint32_t line, virtio_interrupt_handler handler,
+                                      void *argument)
+{
+    (void)context;
+    return interrupt_line_allocate(line, INTERRUPT_EDGE, handler, argument);
+}
+
+static void os_interrupt_line_free(void *context, uint32_t line)
+{
+    (void)context;
+    interrupt_line_free(line);
+}
+
 static uint64_t os_now_us(void *context)
 {
     (void)context;
@@ -121,6 +136,8 @@ const struct virtio_os kernel_virtio_os = {
     .pci_write = os_pci_write,
     .interrupt_allocate = os_interrupt_allocate,
     .interrupt_free = os_interrupt_free,
+    .interrupt_line_allocate = os_interrupt_line_allocate,
+    .interrupt_line_free = os_interrupt_line_free,
     .now_us = os_now_us,
     .log = os_log,
 };

@@ -241,6 +241,11 @@ static volatile void *map(struct virtio_pci *pci, const struct pci_region *regio
     return os->map_mmio(os->context, region->physical, (size_t)size);
 }
 
+uint16_t virtio_pci_address(const struct virtio_device *device)
+{
+    return ((const struct virtio_pci *)device)->address; /* its first member */
+}
+
 int virtio_pci_create(const struct virtio_os *os, uint16_t address, enum virtio_id id,
                       struct virtio_device **device)
 {

@@ -45,14 +45,33 @@ static void add_bus(struct scan *scan, uint8_t bus)
     scan->buses[scan->bus_count++] = bus;
 }
 
-static int offer_device(struct scan *scan, uint16_t address, uint16_t device_id)
+/* What kind of device a function is; false when it is no virtio device. */
+static bool virtio_kind(const struct virtio_os *os, uint16_t address, uint16_t vendor, uint16_t device,
+                        enum virtio_id *id)
+{
+    if (vendor != VENDOR_VIRTIO || device < DEVICE_TRANSITIONAL || device >= DEVICE_END)
+        return false;
+    *id = (enum virtio_id)(device >= DEVICE_MODERN
+                               ? (uint32_t)device - DEVICE_MODERN
+                               : virtio_pci_read(os, address, PCI_SUBSYSTEM_ID, 2) & 0xffff);
+    return true;
+}
+
+int virtio_pci_probe(const struct virtio_os *os, uint16_t address, struct virtio_device **device)
+{
+    uint32_t identity = virtio_pci_read(os, address, PCI_VENDOR_ID, 4);
+    enum virtio_id id;
+
+    if (!virtio_kind(os, address, (uint16_t)identity, (uint16_t)(identity >> 16), &id))
+        return -ENODEV;
+    return virtio_pci_create(os, address, id, device);
+}
+
+static int offer_device(struct scan *scan, uint16_t address, enum virtio_id id)
 {
     struct virtio_device *device = NULL;
-    uint32_t id = device_id >= DEVICE_MODERN
-                      ? (uint32_t)device_id - DEVICE_MODERN
-                      : virtio_pci_read(scan->os, address, PCI_SUBSYSTEM_ID, 2) & 0xffff;
 
-    int error = virtio_pci_create(scan->os, address, (enum virtio_id)id, &device);
+    int error = virtio_pci_create(scan->os, address, id, &device);
     if (error == -ENOMEM)
         return error;
     if (error != 0)
@@ -69,6 +88,7 @@ static int scan_function(struct scan *scan, uint16_t address, uint8_t header)
     uint32_t identity = virtio_pci_read(scan->os, address, PCI_VENDOR_ID, 4);
     uint16_t vendor = (uint16_t)identity;
     uint16_t device = (uint16_t)(identity >> 16);
+    enum virtio_id id;
 
     if (vendor == 0xffff)
         return 0;
@@ -76,9 +96,8 @@ static int scan_function(struct scan *scan, uint16_t address, uint8_t header)
                  address >> 3 & 31, address & 7u, vendor, device, header);
     if (header == PCI_HEADER_BRIDGE)
         add_bus(scan, (uint8_t)virtio_pci_read(scan->os, address, PCI_SECONDARY_BUS, 1));
-    else if (header == PCI_HEADER_DEVICE && vendor == VENDOR_VIRTIO && device >= DEVICE_TRANSITIONAL &&
-             device < DEVICE_END)
-        return offer_device(scan, address, device);
+    else if (header == PCI_HEADER_DEVICE && virtio_kind(scan->os, address, vendor, device, &id))
+        return offer_device(scan, address, id);
     return 0;
 }
 

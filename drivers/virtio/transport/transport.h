@@ -52,7 +52,7 @@ struct virtio_device {
     struct virtio_transport transport;
     const struct virtio_os *os;
     enum virtio_id id;
-    char name[16];
+    char name[24];
 
     /* device.c's part. */
     uint64_t features; /* what was negotiated */

@@ -32,11 +32,25 @@ struct virtio_device;
 int virtio_pci_scan(const struct virtio_os *os, int (*found)(void *context, struct virtio_device *device),
                     void *context);
 
+/* Looks again at one function (bus<<8 | device<<3 | function) that a scan has found: for a driver that has
+ * destroyed its device and wants to start over. Returns 0 and sets *device, -ENODEV (logged), -ENOMEM. */
+int virtio_pci_probe(const struct virtio_os *os, uint16_t address, struct virtio_device **device);
+
+/* Where a device from virtio_pci_scan or virtio_pci_probe is. */
+uint16_t virtio_pci_address(const struct virtio_device *device);
+
+/* The device whose registers are at [physical, physical + size), with interrupt line `line` (section 4.2;
+ * Linux's virtio_mmio.device=<size>@<base>:<irq>). Returns 0 and sets *device, which is the caller's; -ENODEV
+ * when there is none (logged, except for a placeholder, whose device id is 0) or only a legacy one (version
+ * 1); -EINVAL when no device can be there; -ENOMEM; -ENOSYS when the hooks have no interrupt lines. */
+int virtio_mmio_probe(const struct virtio_os *os, uint64_t physical, uint64_t size, uint32_t line,
+                      struct virtio_device **device);
+
 /* Resets the device and frees it. */
 void virtio_device_destroy(struct virtio_device *device);
 
 enum virtio_id virtio_device_id(const struct virtio_device *device);
-/* "pci 00:03.0", for messages. */
+/* "pci 00:03.0", "mmio feb00e00", for messages. */
 const char *virtio_device_name(const struct virtio_device *device);
 const struct virtio_os *virtio_device_os(const struct virtio_device *device);
 

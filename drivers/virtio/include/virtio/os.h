@@ -54,6 +54,14 @@ struct virtio_os {
     /* After this returns, the handler is not called any more. */
     void (*interrupt_free)(void *context, uint64_t message_address, uint32_t message_data);
 
+    /* Has handler(argument) called at each rising edge of an interrupt line (on x86, a global system
+     * interrupt). One device per line. Returns 0 or a negative errno. Both may be NULL in a kernel without
+     * MMIO devices. */
+    int (*interrupt_line_allocate)(void *context, uint32_t line, virtio_interrupt_handler handler,
+                                   void *argument);
+    /* After this returns, the handler is not called any more. */
+    void (*interrupt_line_free)(void *context, uint32_t line);
+
     uint64_t (*now_us)(void *context); /* monotonic microseconds */
 
     /* One line, without a line feed. Formats are those of printf, without floating point. */
