@@ -34,7 +34,7 @@ void task_wait(uint64_t deadline_us);
  * queue. */
 void task_wake(struct task *task);
 
-/* wait.c: lowers each raised event that somebody waits for, and wakes its first waiter. */
+/* wait.c: lowers each raised event that somebody waits for, and wakes all who do. */
 void wait_deliver_events(void);
 /* Whether a raised event has a waiter. Interrupts off. */
 bool wait_events_pending(void);
