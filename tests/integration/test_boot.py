@@ -34,7 +34,7 @@ class Boot(unittest.TestCase):
 
     def test_broken_model(self):
         with VM(boot="pvh", module=__file__) as vm, vm.client() as client:
-            self.assertIn(f"cannot load '{pathlib.Path(__file__).name}'", vm.serial())
+            self.assertRegex(vm.serial(), f"cannot load.*{pathlib.Path(__file__).name}")
             self.assertEqual(client.tool("health")["status"], "degraded")
             answer = client.request("tools/call", {"name": "infer", "arguments": {"prompt": "What is a unikernel?"}})
             self.assertTrue(answer["isError"])
