@@ -51,6 +51,19 @@ static void os_free(void *context, void *memory, size_t size)
     heap_free(memory);
 }
 
+static size_t os_translate(void *context, const void *memory, size_t size, uint64_t *physical)
+{
+    (void)context;
+    uintptr_t address = (uintptr_t)memory;
+    if (!mmu_query(address, physical, NULL))
+        return 0;
+    /* The direct map is contiguous wherever it is mapped; the heap lives there. */
+    if (address >= MMU_DIRECT_MAP && address < MMU_MMIO_BASE)
+        return size;
+    size_t rest = MMU_PAGE_SIZE - address % MMU_PAGE_SIZE;
+    return rest < size ? rest : size;
+}
+
 static volatile void *os_map_mmio(void *context, uint64_t physical, size_t size)
 {
     (void)context;
@@ -131,6 +144,7 @@ const struct virtio_os kernel_virtio_os = {
     .free_aligned = os_free_aligned,
     .alloc = os_alloc,
     .free = os_free,
+    .translate = os_translate,
     .map_mmio = os_map_mmio,
     .pci_read = os_pci_read,
     .pci_write = os_pci_write,

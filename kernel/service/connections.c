@@ -9,10 +9,10 @@
 #include <arch/interrupts.h>
 #include <arch/timer.h>
 #include <hooks/library_memory.h>
-#include <hooks/virtio_os.h>
 #include <logging/log.h>
 #include <mcp/transport.h>
 #include <service/connections.h>
+#include <service/devices.h>
 #include <service/output_queue.h>
 #include <tasks/task.h>
 #include <virtio/vsock.h>
@@ -255,11 +255,10 @@ INTERRUPT_CODE static void on_interrupt(void *context)
 
 /* ---- the device ---- */
 
-static int found_device(void *context, struct virtio_device *device)
+int connections_start_device(struct virtio_device *device)
 {
-    (void)context;
-    if (virtio_device_id(device) != VIRTIO_ID_VSOCK || vsock != NULL)
-        return -ENODEV;
+    if (vsock != NULL)
+        return -EBUSY;
     static const struct vsock_config config = {.connections_max = CONNECTIONS_MAX,
                                                .receive_buffer_size = VSOCK_BUFFER_SIZE,
                                                .event = on_event,
@@ -276,20 +275,14 @@ static int found_device(void *context, struct virtio_device *device)
     return 0;
 }
 
-static void start_device(void)
+void connections_start(struct mcp_server *server)
 {
-    (void)virtio_pci_scan(&kernel_virtio_os, found_device, NULL);
+    mcp = server;
     if (vsock == NULL)
         log_write(LOG_WARNING, "service", "no vsock device: nobody can reach this machine");
     else
         log_write(LOG_INFO, "service", "listening on vsock %llu:%u",
                   (unsigned long long)vsock_guest_cid(vsock), MCP_PORT);
-}
-
-void connections_start(struct mcp_server *server)
-{
-    mcp = server;
-    start_device();
 }
 
 /* A device that broke is reset and started again; its connections are lost, and their clients see that. */
@@ -304,7 +297,8 @@ static void restart_device(void)
     vsock = NULL;
     statistics.device_resets++;
     task_sleep_until(timer_now_us() + RESTART_DELAY_US);
-    start_device();
+    devices_start(VIRTIO_ID_VSOCK);
+    connections_start(mcp);
 }
 
 /* One turn for everybody. Returns whether somebody has more to do right now. */

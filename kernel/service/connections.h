@@ -9,10 +9,15 @@
 #include <stdint.h>
 
 #include <mcp/server.h>
+#include <virtio/device.h>
 
 #define CONNECTIONS_MAX 64
 
-/* Looks for a vsock device and listens on port 5000. A missing one is logged. */
+/* Takes a vsock device, and listens on port 5000; devices_start calls it. Returns 0, or -EBUSY when there is
+ * one already. */
+int connections_start_device(struct virtio_device *device);
+
+/* Serves `server` from here on; says in the log where, or that there is no vsock device. */
 void connections_start(struct mcp_server *server);
 
 _Noreturn void connections_run(void);

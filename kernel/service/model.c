@@ -7,6 +7,7 @@
 #include <hooks/library_memory.h>
 #include <logging/log.h>
 #include <service/model.h>
+#include <service/share.h>
 #include <tasks/task.h>
 
 #define MODEL_STACK_SIZE (48 * 1024)
@@ -70,16 +71,30 @@ static int read_module(void *context, uint64_t offset, void *out, size_t length)
     return 0;
 }
 
-int model_load(const char *name, struct airt_error *error)
+/* Loads from a source, and lets the old model go only then. */
+static int load(const struct airt_source *source, struct airt_error *error)
 {
-    const struct boot_module *module = find_module(name);
-    if (module == NULL) {
-        (void)log_format(error->text, sizeof error->text,
-                         "no boot module is called '%s'; metadata lists them", name);
-        return -ENOENT;
-    }
+    uint64_t start = timer_now_us();
+    struct airt_model *loaded;
+    int result = airt_load(model_hooks(stopper.stop, stopper.argument), source, &loaded, error);
+    if (result != 0)
+        return result;
+    if (current != NULL)
+        airt_unload(current);
+    current = loaded;
+    struct airt_description description;
+    airt_describe(current, &description);
+    log_write(LOG_INFO, "model", "'%s' loaded: %s, %llu entries, %llu bytes, %llu us", source->name,
+              description.format, (unsigned long long)description.entries,
+              (unsigned long long)description.bytes, (unsigned long long)(timer_now_us() - start));
+    return 0;
+}
+
+static int load_module(const struct boot_module *module, struct airt_error *error)
+{
     if (!module_is_mapped(module)) {
-        (void)log_format(error->text, sizeof error->text, "boot module '%s' does not lie in memory", name);
+        (void)log_format(error->text, sizeof error->text, "boot module '%s' does not lie in memory",
+                         module->name);
         return -EINVAL;
     }
     const struct airt_source source = {.context = (void *)(uintptr_t)module,
@@ -87,22 +102,78 @@ int model_load(const char *name, struct airt_error *error)
                                        .size = module->size,
                                        .mapped = mmu_direct(module->base),
                                        .read = read_module};
-    uint64_t start = timer_now_us();
-    struct airt_model *loaded;
-    int result = airt_load(model_hooks(stopper.stop, stopper.argument), &source, &loaded, error);
-    if (result != 0) {
-        log_write(LOG_WARNING, "model", "cannot load '%s': %s", name, error->text);
-        return result;
+    return load(&source, error);
+}
+
+/* What an error of the share means to who gave the path. */
+static const char *share_error(int error)
+{
+    switch (error) {
+    case -ENOENT:
+        return "no such file";
+    case -EISDIR:
+        return "it is a directory";
+    case -ENOTDIR:
+        return "a part of the path is no directory";
+    case -ENAMETOOLONG:
+        return "the path, or a name in it, is too long";
+    case -EINVAL:
+        return "not the path of a regular file ('.', '..' and empty names are refused)";
+    case -EACCES:
+        return "not allowed, or a link leads out of the share";
+    case -ELOOP:
+        return "too many links";
+    case -ENODATA:
+        return "the file has become shorter";
+    case -ENOMEM:
+        return "out of memory";
+    case -ETIMEDOUT:
+        return "the host does not answer";
+    default:
+        return "the share has failed";
     }
-    if (current != NULL)
-        airt_unload(current);
-    current = loaded;
-    struct airt_description description;
-    airt_describe(current, &description);
-    log_write(LOG_INFO, "model", "'%s' loaded: %s, %llu entries, %llu bytes, %llu us", name,
-              description.format, (unsigned long long)description.entries,
-              (unsigned long long)description.bytes, (unsigned long long)(timer_now_us() - start));
-    return 0;
+}
+
+static int read_file(void *context, uint64_t offset, void *out, size_t length)
+{
+    return virtio_fs_read(context, offset, out, length);
+}
+
+static int load_file(const char *path, struct airt_error *error)
+{
+    struct virtio_fs *share = share_get();
+    struct virtio_fs_file *file;
+    error->text[0] = '\0';
+    int result = share != NULL ? virtio_fs_open(share, path, &file) : -ENOENT;
+    if (result == 0) {
+        const char *name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+        const struct airt_source source = {
+            .context = file, .name = name, .size = virtio_fs_file_size(file), .read = read_file};
+        log_write(LOG_INFO, "model", "loading '%s' from share '%s', %llu bytes", name, share_tag(),
+                  (unsigned long long)source.size);
+        result = load(&source, error);
+        virtio_fs_close(file);
+    }
+    if (result == 0 || result == -ECANCELED || (result == -EINVAL && error->text[0] != '\0'))
+        return result;
+    if (share == NULL)
+        (void)log_format(
+            error->text, sizeof error->text,
+            "no boot module is called '%.60s', and there is no share; metadata lists what can be loaded",
+            path);
+    else if (error->text[0] == '\0' || result != -ENOMEM)
+        (void)log_format(error->text, sizeof error->text, "'%.100s' of share '%s': %s", path,
+                         virtio_fs_tag(share), share_error(result));
+    return result;
+}
+
+int model_load(const char *path, struct airt_error *error)
+{
+    const struct boot_module *module = find_module(path);
+    int result = module != NULL ? load_module(module, error) : load_file(path, error);
+    if (result != 0)
+        log_write(LOG_WARNING, "model", "cannot load: %s", error->text);
+    return result;
 }
 
 static void model_task(void *argument)
@@ -136,8 +207,8 @@ int model_start(const struct boot_info *boot, const char *name)
         name = boot->modules[0].name;
     if (name[0] == '\0')
         log_write(LOG_WARNING, "model", "no boot module, so no model: infer cannot answer");
-    else if (model_load(name, &error) == -ENOENT)
-        log_write(LOG_WARNING, "model", "model=%s: %s", name, error.text);
+    else
+        (void)model_load(name, &error); /* it says in the log what is wrong */
     return task_create("model", model_task, NULL, MODEL_STACK_SIZE);
 }
 

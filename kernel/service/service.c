@@ -3,6 +3,7 @@
 #include <logging/log.h>
 #include <mcp/server.h>
 #include <service/connections.h>
+#include <service/devices.h>
 #include <service/model.h>
 #include <service/service.h>
 #include <service/tools.h>
@@ -22,6 +23,7 @@ int service_start(const struct boot_info *boot, const char *model)
     with_memory.memory = kernel_mcp_memory;
     struct mcp_server *server;
     int error = mcp_server_create(&with_memory, &server);
+    devices_start(0);
     if (error == 0)
         error = model_start(boot, model);
     if (error == 0)

@@ -10,9 +10,11 @@
 #include <hooks/library_memory.h>
 #include <memory/heap.h>
 #include <service/model.h>
+#include <service/share.h>
 #include <service/tools.h>
 
-#define TEXT_MAX (512u * 1024) /* of one answer: with escapes it still fits a message */
+#define LISTING_MAX 1000          /* files of a share that metadata lists */
+#define TEXT_MAX    (512u * 1024) /* of one answer: with escapes it still fits a message */
 
 /* ---- infer ---- */
 
@@ -142,19 +144,17 @@ static void run_load(void *argument)
     struct mcp_call *call = argument;
     const char *path;
     size_t length;
-    char name[BOOT_NAME_MAX + 1];
     struct airt_error error = {""};
     if (mcp_call_string(call, "path", &path, &length) != 0)
         return;
-    if (length > BOOT_NAME_MAX || memchr(path, '\0', length) != NULL) {
-        mcp_call_fail(call, "path: no boot module has such a name; metadata lists them");
+    if (length > VIRTIO_FS_PATH_MAX || strlen(path) != length) {
+        mcp_call_fail(call,
+                      length > VIRTIO_FS_PATH_MAX ? "path: longer than 4095 bytes" : "path: it holds a NUL");
         return;
     }
-    memcpy(name, path, length);
-    name[length] = '\0';
     uint64_t start = timer_now_us();
     (void)model_hooks(call_is_cancelled, call);
-    if (model_load(name, &error) != 0) {
+    if (model_load(path, &error) != 0) {
         mcp_call_fail(call, error.text);
         return;
     }
@@ -163,7 +163,7 @@ static void run_load(void *argument)
     struct mcp_json_writer *writer = mcp_call_result(call);
     mcp_json_begin_object(writer);
     mcp_json_member_string(writer, "status", "loaded");
-    mcp_json_member_string(writer, "path", name);
+    mcp_json_member_string(writer, "path", path);
     mcp_json_member_string(writer, "model_name", description.name);
     mcp_json_member_string(writer, "format", description.format);
     mcp_json_member_uint(writer, "entries", description.entries);
@@ -205,23 +205,59 @@ static void write_features(struct mcp_json_writer *writer)
     mcp_json_end_array(writer);
 }
 
-static void write_modules(struct mcp_json_writer *writer)
+static void write_module_list(struct mcp_json_writer *writer)
 {
     const struct boot_info *boot = model_modules();
-    mcp_json_key_write(writer, "models");
-    mcp_json_begin_array(writer);
     for (size_t i = 0; i < boot->module_count; i++) {
         mcp_json_begin_object(writer);
         mcp_json_member_string(writer, "path", boot->modules[i].name);
         mcp_json_member_uint(writer, "size", boot->modules[i].size);
+        mcp_json_member_string(writer, "from", "boot module");
         mcp_json_end_object(writer);
     }
-    mcp_json_end_array(writer);
 }
 
-static void metadata(struct mcp_call *call, void *context)
+struct listing {
+    struct mcp_json_writer *writer;
+    uint32_t count;
+};
+
+static int write_file(void *context, const char *name, const struct virtio_fs_attributes *attributes)
 {
-    (void)context;
+    struct listing *listing = context;
+    if (attributes->type != VIRTIO_FS_FILE)
+        return 0;
+    if (listing->count == LISTING_MAX)
+        return -EOVERFLOW;
+    listing->count++;
+    mcp_json_begin_object(listing->writer);
+    mcp_json_member_string(listing->writer, "path", name);
+    mcp_json_member_uint(listing->writer, "size", attributes->size);
+    mcp_json_member_string(listing->writer, "from", "share");
+    mcp_json_end_object(listing->writer);
+    return 0;
+}
+
+/* What can be loaded: the boot modules, and the files in the share's top folder. */
+static void write_models(struct mcp_json_writer *writer, struct virtio_fs *share)
+{
+    struct listing listing = {writer, 0};
+    mcp_json_key_write(writer, "models");
+    mcp_json_begin_array(writer);
+    write_module_list(writer);
+    int error = share != NULL ? virtio_fs_list(share, "", write_file, &listing) : 0;
+    mcp_json_end_array(writer);
+    if (share != NULL)
+        mcp_json_member_string(writer, "share",
+                               error == 0            ? virtio_fs_tag(share)
+                               : error == -EOVERFLOW ? "more files than can be listed here"
+                                                     : "cannot be listed: the share has failed");
+}
+
+/* With a share, in the model task: listing it waits for the host. */
+static void run_metadata(void *argument)
+{
+    struct mcp_call *call = argument;
     struct airt_description description = {"", "", "", "", 0, 0};
     if (model_get() != NULL)
         airt_describe(model_get(), &description);
@@ -233,7 +269,7 @@ static void metadata(struct mcp_call *call, void *context)
     mcp_json_member_string(writer, "arch", description.arch);
     mcp_json_member_uint(writer, "entries", description.entries);
     mcp_json_member_uint(writer, "bytes", description.bytes);
-    write_modules(writer);
+    write_models(writer, share_tag() != NULL ? share_get() : NULL);
     write_features(writer);
     mcp_json_key_write(writer, "build");
     mcp_json_begin_object(writer);
@@ -245,6 +281,15 @@ static void metadata(struct mcp_call *call, void *context)
     mcp_json_end_object(writer);
     mcp_json_end_object(writer);
     mcp_call_finish(call);
+}
+
+static void metadata(struct mcp_call *call, void *context)
+{
+    (void)context;
+    if (share_tag() == NULL)
+        run_metadata(call);
+    else if (model_queue(run_metadata, call) != 0)
+        overloaded(call, "too many calls wait for the model");
 }
 
 int tools_model_add(struct mcp_server *server)
@@ -284,8 +329,9 @@ int tools_model_add(struct mcp_server *server)
          .handler = metadata},
         {.name = "load_model",
          .title = "Load another model",
-         .description = "Replaces the model by a boot module, named as metadata lists it. When that fails, "
-                        "the old one stays.",
+         .description = "Replaces the model by a boot module or a file of the share, named as metadata lists "
+                        "them; a path "
+                        "into the share's folders will do, too. When that fails, the old model stays.",
          .input_schema =
              "{\"type\":\"object\",\"properties\":{\"path\":{\"type\":\"string\",\"description\":\"a name "
              "from metadata's models\"}},\"required\":[\"path\"],\"additionalProperties\":false}",

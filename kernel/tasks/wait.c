@@ -77,7 +77,8 @@ void wait_deliver_events(void)
         if (event->raised && event->waiters.first != NULL) {
             /* Lowered before the waiter looks at what it announces: what comes later raises it again. */
             event->raised = false;
-            wait_queue_wake_one(&event->waiters);
+            wait_queue_wake_all(
+                &event->waiters); /* each may be waiting for something else that it announces */
         }
 }
 

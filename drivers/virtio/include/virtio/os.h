@@ -37,6 +37,11 @@ struct virtio_os {
     void *(*alloc)(void *context, size_t size);
     void (*free)(void *context, void *memory, size_t size);
 
+    /* Where ordinary memory lies on the bus, for a device to write to it directly (file contents, say). Sets
+     * *physical, and returns how many bytes from `memory` on, at most `size`, are contiguous there; 0 for
+     * memory that a device cannot reach. Used by virtio/fs.h only. */
+    size_t (*translate)(void *context, const void *memory, size_t size, uint64_t *physical);
+
     /* Maps device registers, uncached. The mapping stays; the same registers may be asked for again. The
      * address is the host's word: a kernel that does not trust it refuses its own RAM here. NULL on failure.
      */
