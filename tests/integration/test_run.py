@@ -44,7 +44,7 @@ class Run(unittest.TestCase):
                 words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
             except (NotADirectoryError, FileNotFoundError, ProcessLookupError):
                 continue
-            if int(entry.name) != self.folder.janitor.pid and any(str(self.folder.path) in word for word in words):
+            if words[0] != "sh" and any(str(self.folder.path) in word for word in words):  # sh is the folder's janitor
                 program = words[1] if words[0] == "bash" else words[0]
                 found[pathlib.Path(program).name] = int(entry.name)
         return found

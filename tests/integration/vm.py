@@ -34,10 +34,12 @@ class Folder:
         (self.path / "run").mkdir(mode=0o700)
         self.environment = dict(os.environ, XDG_RUNTIME_DIR=str(self.path / "run"), MK_BUILD=str(BUILD),
                                 XDG_STATE_HOME=str(self.path / "state"))
+        # It is nobody's child: CTest kills a test that takes too long together with all of its descendants.
         self.janitor = subprocess.Popen(
-            ["sh", "-c", 'read -r _; for s in "$2"/*.sock; do "$1" --stop --socket "$s"; done; rm -rf "$2"', "sh",
-             RUN, self.path], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            ["sh", "-c", 'exec 3<&0; { read -r _ <&3; for s in "$2"/*.sock; do "$1" --stop --socket "$s"; done; '
+             'rm -rf "$2"; } 2>/dev/null &', "sh", RUN, self.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             env=self.environment, start_new_session=True)
+        self.janitor.wait()
 
     def runtime_files(self):
         """What tools/run keeps at the moment."""
@@ -45,7 +47,8 @@ class Folder:
 
     def close(self):
         self.janitor.stdin.close()
-        self.janitor.wait(TIMEOUT)
+        self.janitor.stdout.read()  # until it has ended
+        self.janitor.stdout.close()
 
     def __enter__(self):
         return self
