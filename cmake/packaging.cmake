@@ -21,4 +21,4 @@ install(FILES
   ${CMAKE_BINARY_DIR}/package/microkerneliaConfig.cmake
   ${CMAKE_BINARY_DIR}/package/microkerneliaConfigVersion.cmake
   DESTINATION ${package_folder})
-install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE cmake/NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
