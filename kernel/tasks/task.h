@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define TASKS_MAX       16
-#define TASK_STACK_SIZE (32 * 1024) /* what most tasks need */
+#define TASK_STACK_SIZE (32ul * 1024) /* what most tasks need */
 #define TASK_NAME_MAX   15
 #define TASK_FOREVER    UINT64_MAX
 
