@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <cpuid.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -7,6 +8,7 @@
 #include <arch/interrupts.h>
 #include <arch/io.h>
 #include <arch/timer.h>
+#include <kvm_clock.h>
 
 /* 8254 data sheet. Channel 0 runs without a gate, which QEMU's microvm has not; its interrupt is masked. */
 #define PIT_FREQUENCY   1193182u
@@ -19,15 +21,23 @@
 #define ATTEMPTS        3
 #define POLLS_MAX       1000000u
 
-#define APIC_LVT_TIMER     0x320
-#define APIC_TIMER_INITIAL 0x380
-#define APIC_TIMER_CURRENT 0x390
-#define APIC_TIMER_DIVIDE  0x3e0
-#define APIC_DIVIDE_BY_16  0x3
-#define APIC_LVT_MASKED    (1u << 16)
+#define APIC_LVT_TIMER           0x320
+#define APIC_TIMER_INITIAL       0x380
+#define APIC_TIMER_CURRENT       0x390
+#define APIC_TIMER_DIVIDE        0x3e0
+#define APIC_DIVIDE_BY_16        0x3
+#define APIC_LVT_MASKED          (1u << 16)
+#define APIC_LVT_DEADLINE        (1u << 18) /* Intel SDM volume 3, 10.5.4.1 */
+#define CPUID_1_ECX_TSC_DEADLINE (1u << 24)
+#define MSR_TSC_DEADLINE         0x6e0u
+
+/* Rates beyond these are no time stamp counter's. */
+#define FREQUENCY_MIN 1000000ull
+#define FREQUENCY_MAX 1000000000000ull
 
 static uint64_t frequency;      /* of the time stamp counter, Hz */
 static uint64_t apic_frequency; /* of the alarm, after its divider, Hz */
+static bool deadline_mode;      /* the alarm compares with the time stamp counter instead */
 static uint64_t scale;          /* microseconds per tick, times 2^32 */
 static uint64_t origin;         /* the time stamp that counts as 0 */
 static const char *source = "nothing";
@@ -62,36 +72,39 @@ static bool measure(struct measurement *result)
     return polls > 0;
 }
 
-static uint64_t ask_cpuid(void)
+/* What the hypervisor says comes first: it knows whether it scales the counter. */
+static uint64_t ask(void)
 {
     uint32_t eax, ebx, ecx, edx;
-    __asm__ volatile("cpuid" : "=a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx) : "a"(0), "c"(0));
-    if (eax >= 0x15) {
-        __asm__ volatile("cpuid" : "=a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx) : "a"(0x15), "c"(0));
-        if (eax != 0 && ebx != 0 && ecx != 0) {
-            source = "CPUID leaf 0x15";
-            return (uint64_t)ecx * ebx / eax;
-        }
-    }
     if (cpu_get_features()->hypervisor) {
-        __asm__ volatile("cpuid" : "=a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx) : "a"(0x40000000u), "c"(0));
+        __cpuid_count(0x40000000u, 0, eax, ebx, ecx, edx);
         if (eax >= 0x40000010u && eax < 0x40010000u) {
-            __asm__ volatile("cpuid" : "=a"(eax), "=b"(ebx), "=c"(ecx), "=d"(edx) : "a"(0x40000010u), "c"(0));
+            __cpuid_count(0x40000010u, 0, eax, ebx, ecx, edx);
             if (eax != 0) {
                 source = "hypervisor's CPUID leaf 0x40000010";
                 return (uint64_t)eax * 1000;
             }
         }
     }
+    uint64_t hertz = kvm_clock_frequency();
+    if (hertz != 0) {
+        source = "KVM's clock";
+        return hertz;
+    }
+    __cpuid_count(0u, 0, eax, ebx, ecx, edx);
+    if (eax >= 0x15) {
+        __cpuid_count(0x15u, 0, eax, ebx, ecx, edx);
+        if (eax != 0 && ebx != 0 && ecx != 0) {
+            source = "CPUID leaf 0x15";
+            return (uint64_t)ecx * ebx / eax;
+        }
+    }
     return 0;
 }
 
-int timer_initialise(uint64_t entry_timestamp)
+/* Both rates, against the PIT. */
+static void measure_all(void)
 {
-    origin = entry_timestamp;
-    apic_write(APIC_TIMER_DIVIDE, APIC_DIVIDE_BY_16);
-    apic_write(APIC_LVT_TIMER, APIC_LVT_MASKED | INTERRUPT_VECTOR_TIMER);
-
     /* A host that takes the CPU away in the middle makes a measurement too long, never too short: the
      * shortest is the best. */
     struct measurement best = {UINT64_MAX, UINT64_MAX};
@@ -100,28 +113,49 @@ int timer_initialise(uint64_t entry_timestamp)
         if (measure(&one) && one.timestamp < best.timestamp)
             best = one;
     }
-    frequency = ask_cpuid();
-    if (best.timestamp != UINT64_MAX) {
-        if (frequency == 0) {
-            frequency = best.timestamp * PIT_FREQUENCY / PIT_TICKS;
-            source = "measured against the PIT";
-        }
-        apic_frequency = best.apic * PIT_FREQUENCY / PIT_TICKS;
-    } else if (frequency != 0) {
-        /* No PIT: measure the alarm against the time stamp counter. */
-        apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
-        uint64_t start = cpu_timestamp();
-        while (cpu_timestamp() - start < frequency / 1000)
-            ;
-        apic_frequency = (uint64_t)(UINT32_MAX - apic_read(APIC_TIMER_CURRENT)) * 1000;
-    }
+    if (best.timestamp == UINT64_MAX)
+        return;
+    frequency = best.timestamp * PIT_FREQUENCY / PIT_TICKS;
+    apic_frequency = best.apic * PIT_FREQUENCY / PIT_TICKS;
+    source = "measured against the PIT";
+}
+
+/* The alarm's rate, against the time stamp counter for a millisecond. */
+static void measure_alarm(void)
+{
+    apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
+    uint64_t start = cpu_timestamp(), passed;
+    do
+        passed = cpu_timestamp() - start;
+    while (passed < frequency / 1000);
+    uint64_t ticks = UINT32_MAX - apic_read(APIC_TIMER_CURRENT);
+    apic_frequency = ticks * frequency / passed;
+}
+
+int timer_initialise(uint64_t entry_timestamp)
+{
+    origin = entry_timestamp;
+    uint32_t eax, ebx, ecx, edx;
+    __cpuid_count(1u, 0, eax, ebx, ecx, edx);
+    deadline_mode = (ecx & CPUID_1_ECX_TSC_DEADLINE) != 0;
+    apic_write(APIC_TIMER_DIVIDE, APIC_DIVIDE_BY_16);
+    apic_write(APIC_LVT_TIMER, APIC_LVT_MASKED | INTERRUPT_VECTOR_TIMER);
+
+    frequency = ask();
+    if (frequency == 0)
+        measure_all();
+    else if (frequency >= FREQUENCY_MIN && frequency <= FREQUENCY_MAX && !deadline_mode)
+        measure_alarm();
     apic_write(APIC_TIMER_INITIAL, 0);
-    if (frequency < 1000000 || apic_frequency == 0) {
+    if (frequency < FREQUENCY_MIN || frequency > FREQUENCY_MAX || (apic_frequency == 0 && !deadline_mode)) {
         frequency = 0;
         return -EIO;
     }
     scale = (1000000ull << 32) / frequency;
-    apic_write(APIC_LVT_TIMER, INTERRUPT_VECTOR_TIMER); /* one-shot */
+    apic_write(APIC_LVT_TIMER,
+               INTERRUPT_VECTOR_TIMER | (deadline_mode ? APIC_LVT_DEADLINE : 0)); /* one-shot */
+    /* The mode must have reached the APIC before its MSR is written. */
+    __asm__ volatile("mfence" : : : "memory");
     return 0;
 }
 
@@ -133,10 +167,13 @@ uint64_t timer_now_us(void)
 
 void timer_set_alarm(uint64_t deadline_us)
 {
-    if (apic_frequency == 0)
+    if (frequency == 0)
         return;
     if (deadline_us == UINT64_MAX) {
-        apic_write(APIC_TIMER_INITIAL, 0);
+        if (deadline_mode)
+            msr_write(MSR_TSC_DEADLINE, 0);
+        else
+            apic_write(APIC_TIMER_INITIAL, 0);
         return;
     }
     uint64_t now = timer_now_us();
@@ -144,6 +181,11 @@ void timer_set_alarm(uint64_t deadline_us)
     /* At most a second ahead: whoever waits looks at the clock again. */
     if (delay > 1000000)
         delay = 1000000;
+    if (deadline_mode) {
+        /* One microsecond at least: the deadline 0 would be none. */
+        msr_write(MSR_TSC_DEADLINE, cpu_timestamp() + (delay + 1) * frequency / 1000000);
+        return;
+    }
     uint64_t ticks = delay * apic_frequency / 1000000 + 1;
     apic_write(APIC_TIMER_INITIAL, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
 }
