@@ -118,6 +118,17 @@ class Hostile(unittest.TestCase):
                 pass
             other.tool("health")
 
+    def test_a_list_of_calls_is_not_endless(self):
+        """More calls at once than a session may have: each is answered all the same, the surplus with a refusal. Many rounds:
+        what a client sends while its answers wait for it must not be forgotten on the way."""
+        for _ in range(30):
+            with self.vm.client() as client:
+                client.socket.settimeout(10)
+                for number in range(300):
+                    client.send({"jsonrpc": "2.0", "id": number, "method": "tools/call",
+                                 "params": {"name": "infer", "arguments": {"prompt": "What is a unikernel?"}}})
+                self.assertEqual(sorted(client.receive()["id"] for _ in range(300)), list(range(300)))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -151,6 +151,9 @@ void connection_flush(struct connection *connection)
             if (!connection->write_blocked)
                 loop_change(connection->device->loop, &connection->watch, WATCHED | EPOLLOUT);
             connection->write_blocked = true;
+            /* The event may have been about input, too, and is not repeated. */
+            if (connection->state == CONNECTION_OPEN)
+                connection_schedule(connection);
             return;
         }
         if (sent < 0)
