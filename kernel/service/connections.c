@@ -111,6 +111,12 @@ static int send_message(void *context, const char *message, size_t length)
 
 /* ---- input ---- */
 
+static void report_too_long(struct connection *connection)
+{
+    mcp_session_report(connection->session, MCP_ERROR_TOO_LARGE, "message longer than 1048576 bytes",
+                       "{\"limit\":1048576}");
+}
+
 static void handle_event(struct connection *connection, enum mcp_reader_event event)
 {
     struct mcp_reader *reader = &connection->reader;
@@ -119,8 +125,7 @@ static void handle_event(struct connection *connection, enum mcp_reader_event ev
         mcp_session_receive(connection->session, reader->message, reader->message_length);
         break;
     case MCP_READER_TOO_LONG:
-        mcp_session_report(connection->session, MCP_ERROR_TOO_LARGE, "message longer than 1048576 bytes",
-                           "{\"limit\":1048576}");
+        report_too_long(connection);
         break;
     case MCP_READER_NO_MEMORY:
         mcp_session_report(connection->session, MCP_ERROR_OVERLOADED, "out of memory for the message",
@@ -132,6 +137,8 @@ static void handle_event(struct connection *connection, enum mcp_reader_event ev
         connection->closing = true;
         break;
     case MCP_READER_CLOSE:
+        if (reader->announced_length > MCP_DRAIN_MAX)
+            report_too_long(connection);
         connection->closing = true;
         break;
     case MCP_READER_MORE:

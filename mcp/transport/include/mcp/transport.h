@@ -31,7 +31,9 @@ enum mcp_reader_event {
     MCP_READER_NO_MEMORY, /* the buffer could not grow: the message is being skipped: answer with an error and
                              go on feeding */
     MCP_READER_REFUSED,   /* the first byte is neither form: answer with one error line and close */
-    MCP_READER_CLOSE,     /* a message beyond MCP_DRAIN_MAX: close */
+    MCP_READER_CLOSE, /* a frame whose announced_length is beyond MCP_DRAIN_MAX (answer with an error first),
+                         a line that went on beyond it (TOO_LONG came before), or a frame that the end of the
+                         stream cut: close */
 };
 
 /* Where buffers come from. `resize` behaves like realloc with the old size given (memory NULL: allocate,
