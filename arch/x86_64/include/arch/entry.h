@@ -15,7 +15,8 @@ void kernel_enter(uint32_t protocol, uint64_t information, uint64_t timestamp);
 /* What the boot page tables reach through the direct map. */
 #define ENTRY_MAPPED_SIZE (1ull << 30)
 
-/* Where the image starts in physical memory (kernel.ld); what lies between here and mmu_image's start is needed for the start only. */
+/* Where the image starts in physical memory (kernel.ld); what lies between here and mmu_image's start is
+ * needed for the start only. */
 #define ENTRY_IMAGE_PHYSICAL 0x100000ull
 
 #endif
