@@ -77,6 +77,9 @@ static int read_options(void)
     if (boot.dropped > 0)
         log_write(LOG_WARNING, "kernel", "%u parts of the boot information did not fit or made no sense",
                   boot.dropped);
+    if (cpu_canary_is_weak())
+        log_write(LOG_WARNING, "kernel",
+                  "the CPU has neither RDSEED nor RDRAND: the stack canary can be guessed");
     struct frames_statistics frames;
     frames_get_statistics(&frames);
     log_write(LOG_INFO, "kernel", "microkernelia %s by %s, %llu MiB free, TSC %llu kHz (%s)", MK_VERSION,

@@ -56,6 +56,7 @@ _Static_assert(sizeof boot_stack == 20480, "boot_stack_top, for entry.S");
 static struct task_state task_state;
 static uint64_t descriptors[5];
 static struct cpu_features features;
+static bool canary_is_weak;
 static struct cpu_stack stacks[CPU_STACK_COUNT];
 
 /* What musl expects at FS:0: a pointer to itself, its stack canary at 0x28, errno further up. It is never
@@ -169,7 +170,8 @@ __attribute__((no_stack_protector)) void cpu_initialise(void)
     /* Without an entropy source the canary is only hard to guess; its low byte is zero, so that no string
      * copy writes it. */
     uint64_t canary;
-    if (cpu_random(&canary, sizeof canary) != 0)
+    canary_is_weak = cpu_random(&canary, sizeof canary) != 0;
+    if (canary_is_weak)
         canary = cpu_timestamp() * 0x9e3779b97f4a7c15ull ^ (uint64_t)(uintptr_t)&canary;
     canary &= ~0xffull;
     __stack_chk_guard = canary;
@@ -186,6 +188,11 @@ __attribute__((no_stack_protector)) void cpu_initialise(void)
         stacks[i] = (struct cpu_stack){names[i], (uintptr_t)stack->guard, (uintptr_t)stack->stack,
                                        (uintptr_t)(stack + 1)};
     }
+}
+
+bool cpu_canary_is_weak(void)
+{
+    return canary_is_weak;
 }
 
 const struct cpu_features *cpu_get_features(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
+#include <hooks/random.h>
 #include <hooks/virtio_devices.h>
 #include <service/connections.h>
 #include <service/devices.h>
@@ -11,6 +12,7 @@ static const struct {
     enum virtio_id id;
     int (*start)(struct virtio_device *device);
 } drivers[] = {
+    {VIRTIO_ID_RNG, kernel_random_start_device},
     {VIRTIO_ID_VSOCK, connections_start_device},
     {VIRTIO_ID_FS, share_start_device},
 };

@@ -7,6 +7,7 @@
 #include <arch/interrupts.h>
 #include <arch/timer.h>
 #include <hooks/library_memory.h>
+#include <hooks/random.h>
 #include <logging/log.h>
 #include <memory/frames.h>
 #include <memory/heap.h>
@@ -87,6 +88,18 @@ static void write_log_counts(struct mcp_json_writer *writer)
     mcp_json_end_object(writer);
 }
 
+static void write_entropy(struct mcp_json_writer *writer)
+{
+    static const char *const names[] = {"rdseed", "rdrand", "virtio-rng"};
+    unsigned sources = kernel_random_sources();
+    mcp_json_key_write(writer, "entropy");
+    mcp_json_begin_array(writer);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if ((sources >> i & 1) != 0)
+            mcp_json_string(writer, names[i]);
+    mcp_json_end_array(writer);
+}
+
 static void health(struct mcp_call *call, void *context)
 {
     (void)context;
@@ -102,6 +115,7 @@ static void health(struct mcp_call *call, void *context)
     write_traffic(writer);
     write_tasks(writer);
     write_log_counts(writer);
+    write_entropy(writer);
     mcp_json_end_object(writer);
     mcp_json_end_object(writer);
     mcp_call_finish(call);

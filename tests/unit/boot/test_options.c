@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -162,6 +163,101 @@ static void test_modules_are_named_in_order(void **state)
     expect_warning("command line: cannot use 'module=d.kv'");
 }
 
+static void expect_mmio(size_t index, uint64_t size, uint64_t base, uint32_t line)
+{
+    assert_true(index < options.mmio_count);
+    assert_int_equal(options.mmio[index].size, size);
+    assert_int_equal(options.mmio[index].base, base);
+    assert_int_equal(options.mmio[index].line, line);
+}
+
+/* As QEMU's microvm and Firecracker write it, and what Linux accepts besides. */
+static void test_mmio_devices(void **state)
+{
+    (void)state;
+    parse("virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=4K@0xd0000000:5 log=debug "
+          "virtio_mmio.device=0x200@4096:0 virtio_mmio.device=1M@0XABCDEF00:4294967295:7 "
+          "virtio_mmio.device=2g@0xffffffffffffffff:1 virtio_mmio.device=17179869183G@0:1 "
+          "virtio_mmio.device=1k@0xfeb00e00:12");
+    expect_warning("command line: cannot use 'virtio_mmio.device=2g@0xffffffffffffffff:1'");
+    assert_int_equal(options.mmio_count, 6);
+    expect_mmio(0, 512, 0xfeb00e00, 12);
+    expect_mmio(1, 4096, 0xd0000000, 5);
+    expect_mmio(2, 512, 4096, 0);
+    expect_mmio(3, 1 << 20, 0xabcdef00, UINT32_MAX);
+    expect_mmio(4, 17179869183ull << 30, 0, 1);
+    expect_mmio(5, 1024, 0xfeb00e00, 12);
+    assert_int_equal(options.log, LOG_DEBUG);
+    expect_silence();
+}
+
+static void test_mmio_devices_that_make_no_sense(void **state)
+{
+    (void)state;
+    static const char *const values[] = {"",
+                                         "@",
+                                         "512",
+                                         "512@",
+                                         "512@0x1000",
+                                         "512@0x1000:",
+                                         "512@0x1000:x",
+                                         "512@0x1000:5:",
+                                         "512@0x1000:5:x",
+                                         "512@0x1000:5:1:",
+                                         "512@0x1000:5x",
+                                         "512@0x:5",
+                                         "512@0xg:5",
+                                         "512@fe000000:5",
+                                         "0x@0x1000:5",
+                                         "K@0x1000:5",
+                                         "512T@0x1000:5",
+                                         "512KK@0x1000:5",
+                                         "512@1K:5",
+                                         "-512@0x1000:5",
+                                         "512@-1:5",
+                                         "512@0x1000:-5",
+                                         "512@0x1000:+5",
+                                         "0@0x1000:5",
+                                         "512@0x1000:4294967296",
+                                         "512@0x1000:0x1ffffffff",
+                                         "18446744073709551616@0x1000:5",
+                                         "17179869184G@0:5",
+                                         "512@0x10000000000000000:5",
+                                         "512@0xfffffffffffffe01:5",
+                                         "512@99999999999999999999999999:5"};
+
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        char line[128], warning[192];
+        (void)snprintf(line, sizeof line, "virtio_mmio.device=%s", values[i]);
+        (void)snprintf(warning, sizeof warning, "command line: cannot use '%s'", line);
+        parse(line);
+        assert_int_equal(options.mmio_count, 0);
+        expect_warning(warning);
+    }
+    parse("virtio_mmio.device");
+    expect_warning("command line: cannot use 'virtio_mmio.device'");
+    parse("virtio_mmio.devices=512@0x1000:5");
+    expect_warning("command line: unknown word 'virtio_mmio.devices=512@0x1000:5'");
+    parse("virtio_mmio.device=512@0xfffffffffffffe00:5"); /* up to the last byte */
+    assert_int_equal(options.mmio_count, 1);
+    expect_silence();
+}
+
+static void test_more_mmio_devices_than_are_kept(void **state)
+{
+    (void)state;
+    char line[BOOT_COMMAND_LINE_MAX + 1] = "";
+    size_t length = 0;
+    for (int i = 0; i <= OPTIONS_MMIO_MAX; i++)
+        length += (size_t)snprintf(line + length, sizeof line - length, "virtio_mmio.device=512@%d:5 ", i);
+    assert_true(length < sizeof line);
+    parse(line);
+    assert_int_equal(options.mmio_count, OPTIONS_MMIO_MAX);
+    expect_mmio(OPTIONS_MMIO_MAX - 1, 512, OPTIONS_MMIO_MAX - 1, 5);
+    expect_warning("command line: cannot use 'virtio_mmio.device=512@32:5'");
+    expect_silence();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +268,9 @@ int main(void)
         cmocka_unit_test_setup(test_name_lengths, start),
         cmocka_unit_test_setup(test_the_longest_word, start),
         cmocka_unit_test_setup(test_modules_are_named_in_order, start),
+        cmocka_unit_test_setup(test_mmio_devices, start),
+        cmocka_unit_test_setup(test_mmio_devices_that_make_no_sense, start),
+        cmocka_unit_test_setup(test_more_mmio_devices_than_are_kept, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

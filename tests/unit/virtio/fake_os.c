@@ -6,6 +6,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "fake_mmio.h"
 #include "fake_os.h"
 #include "fake_pci.h"
 
@@ -115,7 +116,10 @@ void *fake_dma(uint64_t physical, size_t size)
 static volatile void *map_mmio(void *context, uint64_t physical, size_t size)
 {
     assert_ptr_equal(context, &fake_os);
-    return fails() ? NULL : fake_pci_map(physical, size);
+    if (fails())
+        return NULL;
+    volatile void *mmio = fake_mmio_map(physical, size);
+    return mmio != NULL ? mmio : fake_pci_map(physical, size);
 }
 
 static uint32_t pci_read(void *context, uint16_t address, uint16_t offset, unsigned width)
@@ -167,6 +171,43 @@ void fake_message(uint64_t address, uint32_t data)
     fake_os.interrupts[data - 32].handler(fake_os.interrupts[data - 32].argument);
 }
 
+static int interrupt_line_allocate(void *context, uint32_t line, virtio_interrupt_handler handler,
+                                   void *argument)
+{
+    assert_ptr_equal(context, &fake_os);
+    if (fake_os.line_error != 0)
+        return fake_os.line_error;
+    assert_true(line < FAKE_LINES);
+    assert_null(fake_os.line[line].handler);
+    fake_os.line[line] = (struct fake_line){.handler = handler, .argument = argument};
+    fake_os.lines++;
+    return 0;
+}
+
+static void interrupt_line_free(void *context, uint32_t line)
+{
+    assert_ptr_equal(context, &fake_os);
+    assert_true(line < FAKE_LINES);
+    assert_non_null(fake_os.line[line].handler);
+    fake_os.line[line].handler = NULL;
+    fake_os.lines--;
+}
+
+void fake_line_edge(uint32_t number)
+{
+    struct fake_line *line = &fake_os.line[number];
+
+    line->again = true;
+    if (line->busy)
+        return;
+    line->busy = true;
+    while (line->again && line->handler != NULL) {
+        line->again = false;
+        line->handler(line->argument);
+    }
+    line->busy = false;
+}
+
 static uint64_t now_us(void *context)
 {
     assert_ptr_equal(context, &fake_os);
@@ -199,6 +240,8 @@ struct fake_os *fake_os_start(void)
                   .pci_write = pci_write,
                   .interrupt_allocate = interrupt_allocate,
                   .interrupt_free = interrupt_free,
+                  .interrupt_line_allocate = interrupt_line_allocate,
+                  .interrupt_line_free = interrupt_line_free,
                   .now_us = now_us,
                   .log = write_log},
         .vectors_max = FAKE_VECTORS,
@@ -212,4 +255,5 @@ void fake_os_stop(void)
     assert_int_equal(fake_os.blocks, 0);
     assert_int_equal(fake_os.bytes, 0);
     assert_int_equal(fake_os.vectors, 0);
+    assert_int_equal(fake_os.lines, 0);
 }

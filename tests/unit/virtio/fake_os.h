@@ -13,6 +13,7 @@
 #include <virtio/os.h>
 
 #define FAKE_VECTORS 32
+#define FAKE_LINES   24
 
 struct fake_os {
     struct virtio_os hooks; /* first: a pointer to it is a pointer to this */
@@ -28,6 +29,13 @@ struct fake_os {
         virtio_interrupt_handler handler;
         void *argument;
     } interrupts[FAKE_VECTORS];
+    int lines;      /* interrupt lines allocated now */
+    int line_error; /* what allocating one says */
+    struct fake_line {
+        virtio_interrupt_handler handler;
+        void *argument;
+        bool busy, again; /* its handler runs; an edge came meanwhile */
+    } line[FAKE_LINES];
     size_t log_lines[4]; /* by level */
     char last_log[256];
 };
@@ -44,5 +52,9 @@ void *fake_dma(uint64_t physical, size_t size);
 
 /* A message arrives. */
 void fake_message(uint64_t address, uint32_t data);
+
+/* A line rises. As an interrupt controller does, it remembers one edge that comes while the handler runs; one
+ * that comes while nobody has the line is lost. */
+void fake_line_edge(uint32_t line);
 
 #endif

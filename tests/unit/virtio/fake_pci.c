@@ -5,6 +5,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "fake_mmio.h"
 #include "fake_os.h"
 #include "fake_pci.h"
 #include "transport/registers.h"
@@ -341,6 +342,8 @@ static void write_common(struct fake_function *f, size_t offset, unsigned width,
 
 static uint32_t read_register(const volatile void *address, unsigned width)
 {
+    if (fake_mmio_covers(address))
+        return fake_mmio_read(address, width);
     unsigned bar = 0;
     size_t offset = 0;
     struct fake_function *function = locate(address, &bar, &offset);
@@ -365,6 +368,10 @@ static uint32_t read_register(const volatile void *address, unsigned width)
 
 static void write_register(volatile void *address, unsigned width, uint32_t value)
 {
+    if (fake_mmio_covers(address)) {
+        fake_mmio_write(address, width, value);
+        return;
+    }
     unsigned bar = 0;
     size_t offset = 0;
     struct fake_function *function = locate(address, &bar, &offset);

@@ -26,6 +26,10 @@ const struct cpu_features *cpu_get_features(void);
  * when they fail ten times in a row. */
 int cpu_random(void *out, size_t size);
 
+/* Whether the stack canary is of the time stamp counter's making, for want of RDSEED and RDRAND: a smashed
+ * stack is then noticed, but somebody who knows when the machine started can guess it. */
+bool cpu_canary_is_weak(void);
+
 /* The time stamp counter; see timer.h for microseconds. */
 static inline uint64_t cpu_timestamp(void)
 {
