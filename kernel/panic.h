@@ -22,7 +22,7 @@ enum panic_code {
 
 /* What happens after the report (boot word panic=). */
 enum panic_action { PANIC_EXIT, PANIC_HALT, PANIC_REBOOT };
-void panic_set_action(enum panic_action action);
+void panic_set_action(enum panic_action chosen);
 
 /* Any context. */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -85,7 +85,7 @@ static int send_message(void *context, const char *message, size_t length)
     uint8_t header[MCP_FRAME_HEADER_SIZE];
     size_t header_length;
     const char *trailer = mcp_frame_encode(connection->reader.form, length, header, &header_length);
-    size_t trailer_length = strlen(trailer);
+    size_t trailer_length = *trailer != '\0' ? 1 : 0;
     int error;
     if (header_length + length + trailer_length <= sizeof packet) {
         memcpy(packet, header, header_length);
@@ -357,8 +357,8 @@ _Noreturn void connections_run(void)
     }
 }
 
-void connections_get_statistics(struct connections_statistics *out)
+void connections_get_statistics(struct connections_statistics *result)
 {
-    *out = statistics;
-    out->guest_cid = vsock != NULL ? vsock_guest_cid(vsock) : 0;
+    *result = statistics;
+    result->guest_cid = vsock != NULL ? vsock_guest_cid(vsock) : 0;
 }

@@ -28,6 +28,6 @@ struct connections_statistics {
     uint64_t guest_cid;     /* 0: no vsock device */
     uint64_t device_resets; /* times a broken device was started again */
 };
-void connections_get_statistics(struct connections_statistics *statistics);
+void connections_get_statistics(struct connections_statistics *result);
 
 #endif

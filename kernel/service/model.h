@@ -25,9 +25,10 @@ int model_queue(void (*run)(void *argument), void *argument);
  * a job that it stops ends with -ECANCELED. */
 const struct airt_hooks *model_hooks(bool (*stop)(void *argument), void *argument);
 
-/* Replaces the model by the boot module `name`. The old one stays when that fails. Returns 0, -ENOENT, or
- * what airt_load returned, with *error set. */
-int model_load(const char *name, struct airt_error *error);
+/* Replaces the model by the boot module, or else the file of the share, called `path`. The old one stays when
+ * that fails. Returns 0, or a negative errno (-ENOENT: there is neither) with *error set. In the model task,
+ * or before it runs. */
+int model_load(const char *path, struct airt_error *error);
 
 /* NULL when there is none. */
 struct airt_model *model_get(void);

@@ -13,12 +13,12 @@ struct task {
     void *stack_pointer;
     enum task_state state;
     char name[TASK_NAME_MAX + 1];
+    bool timed_out;                    /* the last wait ended by its deadline */
     uintptr_t stack_bottom, stack_top; /* 0 for the first task: it runs on the boot stack */
     struct task *next;                 /* in the ready list or in a wait queue */
     struct wait_queue *queue;          /* which it waits in, or NULL */
     struct task *next_sleeper;         /* in the list sorted by deadline */
     uint64_t deadline_us;              /* TASK_FOREVER: not in that list */
-    bool timed_out;
     void (*entry)(void *argument);
     void *argument;
 };

@@ -247,7 +247,7 @@ const char *task_guard_owner(uintptr_t address)
     return NULL;
 }
 
-void tasks_get_statistics(struct task_statistics *out)
+void tasks_get_statistics(struct task_statistics *result)
 {
-    *out = statistics;
+    *result = statistics;
 }

@@ -46,7 +46,7 @@ struct task_statistics {
     uint64_t switches; /* ever */
     uint64_t idle_us;  /* spent with the CPU halted */
 };
-void tasks_get_statistics(struct task_statistics *statistics);
+void tasks_get_statistics(struct task_statistics *result);
 
 /* ---- waiting ---- */
 
