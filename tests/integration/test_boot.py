@@ -53,6 +53,26 @@ class Boot(unittest.TestCase):
         with Machine("-m", "64", "-kernel", KERNEL) as machine:
             self.assertIn("no model", machine.wait_for("ready"))
 
+    def test_cpu_without_random_numbers(self):
+        """The stack canary is weak then, and the log says so; nobody is given a weak secret (health names no source)."""
+        with Machine("-m", "64", "-cpu", "qemu64", "-kernel", KERNEL) as machine:
+            self.assertIn("the stack canary can be guessed", machine.wait_for("ready"))
+        with Machine("-m", "64", "-kernel", KERNEL) as machine:
+            self.assertNotIn("canary", machine.wait_for("ready"))
+
+    def test_legacy_mmio_device(self):
+        """QEMU's default. It is passed over, and the log says what to change."""
+        with Machine("-m", "64", "-machine", "microvm,acpi=off", "-device", "virtio-rng-device", "-kernel", KERNEL) as machine:
+            self.assertIn("-global virtio-mmio.force-legacy=false", machine.wait_for("ready"))
+
+    def test_mmio_places_without_a_device(self):
+        words = "virtio_mmio.device=512@0xfeb00000:5 virtio_mmio.device=512@0x100000:6 virtio_mmio.device=4K@0xd0000000:7"
+        with Machine("-m", "64", "-kernel", KERNEL, "-append", words) as machine:
+            output = machine.wait_for("ready")
+            self.assertIn("mmio feb00000: no virtio device", output)
+            self.assertIn("mmio 00100000: its registers cannot be mapped", output)  # the kernel's own memory
+            self.assertIn("mmio d0000000: no virtio device", output)
+
     @unittest.skipUnless(OVMF.exists(), f"{OVMF} is missing (Debian: ovmf)")
     def test_uefi(self):
         with Machine("-m", "256", "-bios", OVMF, "-cdrom", BUILD / "microkernelia.iso") as machine:

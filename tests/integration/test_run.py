@@ -81,7 +81,8 @@ class Run(unittest.TestCase):
                                   (("--memory", "0"), 2), (("--socket", "/tmp/" + "x" * 108), 2), (("--fly",), 2),
                                   (("--detach", "health"), 2), (("--help",), 0),
                                   (("--socket", "/nonexistent/vm.sock", "health"), 4),
-                                  (("--module", "/nonexistent"), 2)):
+                                  (("--module", "/nonexistent"), 2), (("--machine", "pc"), 2),
+                                  (("--machine", "microvm", "--boot", "iso"), 2)):
             done = self.run_to_end(*arguments)
             self.assertEqual(done.returncode, status, f"{arguments}: {done.stdout}{done.stderr}")
         self.expect_nothing_left()

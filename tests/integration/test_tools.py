@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The five tools, by both ways to boot, in a small guest and in a large one."""
+"""The five tools, on both machines, by both ways to boot, in a small guest and in a large one."""
 import unittest
 
 from vm import VM
@@ -8,8 +8,8 @@ SMALL, LARGE = 32, 4096  # MiB
 
 
 class FiveTools(unittest.TestCase):
-    def check(self, boot, memory):
-        with VM(boot=boot, memory=memory) as vm, vm.client() as client:
+    def check(self, boot, memory, machine="q35"):
+        with VM(machine=machine, boot=boot, memory=memory) as vm, vm.client() as client:
             names = {tool["name"] for tool in client.request("tools/list")["tools"]}
             self.assertEqual(names, {"infer", "health", "metadata", "load_model", "logs"})
 
@@ -25,6 +25,8 @@ class FiveTools(unittest.TestCase):
             total = health["details"]["memory"]["total"]
             self.assertGreater(total, (memory - 8) << 20)
             self.assertLessEqual(total, memory << 20)
+            self.assertIn("rdrand", health["details"]["entropy"])
+            self.assertIn("virtio-rng", health["details"]["entropy"])
 
             metadata = client.tool("metadata")
             self.assertEqual(metadata["model_name"], answer["model"])
@@ -48,6 +50,12 @@ class FiveTools(unittest.TestCase):
 
     def test_pvh_large(self):
         self.check("pvh", LARGE)
+
+    def test_microvm_small(self):
+        self.check("pvh", SMALL, machine="microvm")
+
+    def test_microvm_large(self):
+        self.check("pvh", LARGE, machine="microvm")
 
 
 if __name__ == "__main__":
