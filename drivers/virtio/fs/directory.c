@@ -46,6 +46,8 @@ static int visit(struct listing *listing, const struct fuse_entry *known,
         fs_forget(fs, node.id);
         return 0;
     }
+    if (node.id == FUSE_ROOT_ID)
+        return fs_malformed(fs, "the root as an entry of a directory");
     memcpy(terminated, name, entry->name_length);
     terminated[entry->name_length] = '\0';
     if (node.id == 0) {
@@ -61,32 +63,38 @@ static int visit(struct listing *listing, const struct fuse_entry *known,
     return error;
 }
 
-/* Walks one reply, a private copy of it. */
+/* Walks one reply, a private copy of it. With READDIRPLUS each entry is a lookup: after an error the rest is
+ * walked, too, to forget those. */
 static int parse(struct listing *listing, const uint8_t *bytes, size_t size)
 {
     bool plus = listing->fs->has_readdirplus;
     size_t fixed = (plus ? sizeof(struct fuse_entry) : 0) + sizeof(struct fuse_directory_entry);
+    int error = 0;
 
     for (size_t at = 0; at < size;) {
         struct fuse_entry known = {0};
         struct fuse_directory_entry entry;
         if (size - at < fixed)
-            return fs_malformed(listing->fs, "a directory entry that is cut");
+            return error != 0 ? error : fs_malformed(listing->fs, "a directory entry that is cut");
         if (plus)
             memcpy(&known, bytes + at, sizeof(known));
         memcpy(&entry, bytes + at + fixed - sizeof(entry), sizeof(entry));
-        if (entry.name_length == 0 || entry.name_length > size - at - fixed)
-            return fs_malformed(listing->fs, "a directory entry with a wrong name length");
-        if (++listing->entries > ENTRIES_MAX)
-            return -EOVERFLOW;
+        if (entry.name_length == 0 || entry.name_length > size - at - fixed) {
+            fs_forget(listing->fs, known.node);
+            return error != 0 ? error
+                              : fs_malformed(listing->fs, "a directory entry with a wrong name length");
+        }
+        if (error == 0 && ++listing->entries > ENTRIES_MAX)
+            error = -EOVERFLOW;
         listing->offset = entry.offset;
-        int error = visit(listing, &known, &entry, (const char *)bytes + at + fixed);
-        if (error != 0)
-            return error;
+        if (error == 0)
+            error = visit(listing, &known, &entry, (const char *)bytes + at + fixed);
+        else
+            fs_forget(listing->fs, known.node);
         size_t step = (fixed + entry.name_length + 7) & ~(size_t)7;
         at = step < size - at ? at + step : size;
     }
-    return 0;
+    return error;
 }
 
 /* One request. Returns the bytes it gave, copied to `copy`, 0 at the end, or a negative errno. */
@@ -108,7 +116,7 @@ static int64_t read_listing(struct listing *listing, const void *memory, const s
         result = fs_request_wait(fs, request);
     if (result > 0)
         memcpy(copy, memory, (size_t)result);
-    fs_request_release(request);
+    fs_request_release(fs, request);
     return result;
 }
 

@@ -63,7 +63,9 @@ static uint32_t gather(const struct virtio_fs *fs, uint8_t *memory, size_t size,
 
     if (size > fs->read_size)
         size = fs->read_size;
-    for (*count = 0; *count < FS_READ_BUFFERS && gathered < size; ++*count) {
+    /* Section 2.7.5.3.1: a chain is no longer than its queue. */
+    size_t most = virtio_queue_size(fs->request_queue) - 2u;
+    for (*count = 0; *count < most && *count < FS_READ_BUFFERS && gathered < size; ++*count) {
         uint64_t physical = 0;
         size_t contiguous = fs->os->translate(fs->os->context, memory + gathered, size - gathered, &physical);
         if (contiguous == 0)
@@ -101,16 +103,17 @@ int virtio_fs_read(struct virtio_fs_file *file, uint64_t offset, void *memory, s
     if (size > INT64_MAX || offset > INT64_MAX - (uint64_t)size)
         return -EINVAL;
     while (in_window > 0 || (sent < size && error == 0)) {
-        /* Fill the window, but wait for a free request only when there is no answer of our own to wait for.
-         */
+        /* Fill the window, but wait for a free request only when there is no answer of our own to wait for:
+         * several reads that hold some and wait for more would wait for each other. */
         while (error == 0 && sent < size && in_window < FS_READ_WINDOW) {
             uint32_t asked = 0;
-            struct fs_request *request = fs_request_take(fs, &error);
+            struct fs_request *request =
+                in_window == 0 ? fs_request_take(fs, &error) : fs_request_try(fs, &error);
             if (request == NULL)
                 break;
             error = send_read(file, request, offset + sent, (uint8_t *)memory + sent, size - sent, &asked);
             if (error != 0) {
-                fs_request_release(request);
+                fs_request_release(fs, request);
                 break;
             }
             window[(first + in_window++) % FS_READ_WINDOW] = request;
@@ -128,7 +131,7 @@ int virtio_fs_read(struct virtio_fs_file *file, uint64_t offset, void *memory, s
             error = -ENODATA;
         if (got > 0)
             fs->statistics.bytes_read += (uint64_t)got;
-        fs_request_release(request);
+        fs_request_release(fs, request);
         first = (first + 1) % FS_READ_WINDOW;
         in_window--;
     }

@@ -92,7 +92,7 @@ static int follow(struct virtio_fs *fs, const struct fs_node *link, char *rest)
                     error = -EACCES;
             }
         }
-        fs_request_release(request);
+        fs_request_release(fs, request);
     }
     os->free_aligned(os->context, target, data.size);
     return error;
@@ -102,7 +102,7 @@ static int follow(struct virtio_fs *fs, const struct fs_node *link, char *rest)
  * the end, or a negative errno. */
 static int next_name(char *rest, char name[VIRTIO_FS_NAME_MAX + 1])
 {
-    size_t start = rest[0] == '/' ? 1 : 0;
+    size_t start = strspn(rest, "/"); /* a link may have several */
     size_t length = 0;
 
     while (rest[start + length] != '\0' && rest[start + length] != '/')
@@ -110,7 +110,7 @@ static int next_name(char *rest, char name[VIRTIO_FS_NAME_MAX + 1])
     if (length > VIRTIO_FS_NAME_MAX)
         return -ENAMETOOLONG;
     if (length == 0)
-        return start == 0 || rest[start] == '\0' ? 0 : -EINVAL; /* nothing left, or "//" */
+        return 0;
     memcpy(name, rest + start, length);
     name[length] = '\0';
     memmove(rest, rest + start + length, strlen(rest + start + length) + 1);
@@ -130,8 +130,10 @@ static int walk(struct virtio_fs *fs, char *rest, struct fs_node *node)
         struct fs_node found = {0};
         if (length < 0)
             error = length;
-        else if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-            error = links > 0 ? -EACCES : -EINVAL;
+        else if (strcmp(name, ".") == 0)
+            continue;
+        else if (strcmp(name, "..") == 0)
+            error = -EACCES; /* of a link: check_path has seen the caller's path */
         else if ((node->attributes.mode & FUSE_MODE_TYPE) != FUSE_MODE_DIRECTORY)
             error = -ENOTDIR;
         else
@@ -149,17 +151,38 @@ static int walk(struct virtio_fs *fs, char *rest, struct fs_node *node)
     return error;
 }
 
+/* What the caller asks for: checked before the server hears of it. */
+static int check_path(const char *path, size_t length)
+{
+    if (length > VIRTIO_FS_PATH_MAX)
+        return -ENAMETOOLONG;
+    for (const char *name = path[0] == '/' ? path + 1 : path; *name != '\0';) {
+        size_t size = 0;
+        while (name[size] != '\0' && name[size] != '/')
+            size++;
+        if (size > VIRTIO_FS_NAME_MAX)
+            return -ENAMETOOLONG;
+        if (size == 0 || (size == 1 && name[0] == '.') || (size == 2 && name[0] == '.' && name[1] == '.'))
+            return -EINVAL;
+        name += size;
+        if (*name == '/')
+            name++;
+    }
+    return 0;
+}
+
 int fs_resolve(struct virtio_fs *fs, const char *path, struct fs_node *node)
 {
     size_t length = strlen(path);
+    int error = check_path(path, length);
 
-    if (length > VIRTIO_FS_PATH_MAX)
-        return -ENAMETOOLONG;
+    if (error != 0)
+        return error;
     char *rest = fs->os->alloc(fs->os->context, VIRTIO_FS_PATH_MAX + 1);
     if (rest == NULL)
         return -ENOMEM;
     memcpy(rest, path, length + 1);
-    int error = walk(fs, rest, node);
+    error = walk(fs, rest, node);
     fs->os->free(fs->os->context, rest, VIRTIO_FS_PATH_MAX + 1);
     return error;
 }

@@ -15,6 +15,7 @@
 #define FS_READ_WINDOW  8  /* of one read */
 #define FS_READ_SIZE    (1024u * 1024)
 #define FS_READ_BUFFERS 16 /* pieces of the caller's memory in one read */
+#define FS_QUEUE_MIN    4  /* a chain of request, reply's header and contents, in a power of two */
 
 /* A request and its reply share a page; what is larger (file contents, listings, link targets) goes
  * elsewhere. */
@@ -42,6 +43,7 @@ struct virtio_fs {
     struct fs_request requests[FS_REQUESTS];
     uint64_t next_unique;
     uint32_t read_size; /* the most that one READ asks for */
+    size_t waiting;     /* callers in the `wait` hook */
     bool has_readdirplus;
     bool broken;
     char tag[FS_TAG_MAX + 1];
@@ -62,9 +64,11 @@ struct fs_node {
 /* ---- request.c ---- */
 
 /* Takes a request that is free, waiting for one if need be. Returns NULL and sets *error when waiting fails.
- */
+ * Not for a caller that holds requests: others like it may wait for those. */
 struct fs_request *fs_request_take(struct virtio_fs *fs, int *error);
-void fs_request_release(struct fs_request *request);
+/* Does not wait: returns NULL and sets *error to 0 when none is free at present. */
+struct fs_request *fs_request_try(struct virtio_fs *fs, int *error);
+void fs_request_release(struct virtio_fs *fs, struct fs_request *request);
 
 /* Sends it: `body` (fixed part) and `name` (NUL included; may be NULL) after the header; the reply goes into
  * the request's page, or, with data_count > 0, its contents into `data`. reply_size is the room for what

@@ -42,16 +42,25 @@ void fs_break(struct virtio_fs *fs, const char *why)
         struct fs_request *request = &fs->requests[i];
         request->in_flight = false;
         if (request->forgotten)
-            fs_request_release(request);
+            fs_request_release(fs, request);
     }
     fs->statistics.in_flight = 0;
     fs->config.wake(fs->config.context);
+}
+
+/* Whoever takes back what others wait for must tell them: the interrupt that announced it may have been the
+ * taker's. */
+static void wake_others(struct virtio_fs *fs)
+{
+    if (fs->waiting > 0)
+        fs->config.wake(fs->config.context);
 }
 
 static int take_used(struct virtio_fs *fs, struct virtio_queue *queue)
 {
     void *token = NULL;
     uint32_t written = 0;
+    bool took = false;
     int result;
 
     while ((result = virtio_queue_take(queue, &token, &written)) > 0) {
@@ -60,8 +69,11 @@ static int take_used(struct virtio_fs *fs, struct virtio_queue *queue)
         request->written = written;
         fs->statistics.in_flight--;
         if (request->forgotten)
-            fs_request_release(request);
+            fs_request_release(fs, request);
+        took = true;
     }
+    if (took)
+        wake_others(fs);
     return result;
 }
 
@@ -83,7 +95,9 @@ static int wait_once(struct virtio_fs *fs)
 
     armed = virtio_queue_enable_interrupt(fs->priority_queue, 1) && armed;
     if (armed) {
+        fs->waiting++;
         int error = fs->config.wait(fs->config.context);
+        fs->waiting--;
         if (error != 0) {
             /* The device may still write to memory that the caller is about to give away. */
             fs_break(fs, "no answer");
@@ -94,37 +108,48 @@ static int wait_once(struct virtio_fs *fs)
     return fs->broken ? -EIO : 0;
 }
 
-struct fs_request *fs_request_take(struct virtio_fs *fs, int *error)
+struct fs_request *fs_request_try(struct virtio_fs *fs, int *error)
 {
-    for (;;) {
-        if (fs->broken) {
-            *error = -EIO;
+    *error = 0;
+    if (fs->broken) {
+        *error = -EIO;
+        return NULL;
+    }
+    for (size_t i = 0; i < FS_REQUESTS; i++) {
+        struct fs_request *request = &fs->requests[i];
+        if (request->busy)
+            continue;
+        if (request->memory == NULL)
+            request->memory =
+                fs->os->alloc_aligned(fs->os->context, FS_PAGE_SIZE, FS_PAGE_SIZE, &request->physical);
+        if (request->memory == NULL) {
+            /* Those before it have a page each, and the device gives them back. */
+            *error = fs->statistics.in_flight > 0 ? 0 : -ENOMEM;
             return NULL;
         }
-        for (size_t i = 0; i < FS_REQUESTS; i++) {
-            struct fs_request *request = &fs->requests[i];
-            if (request->busy)
-                continue;
-            if (request->memory == NULL)
-                request->memory =
-                    fs->os->alloc_aligned(fs->os->context, FS_PAGE_SIZE, FS_PAGE_SIZE, &request->physical);
-            if (request->memory == NULL) {
-                *error = -ENOMEM;
-                return NULL;
-            }
-            request->busy = true;
-            return request;
-        }
+        request->busy = true;
+        return request;
+    }
+    return NULL;
+}
+
+struct fs_request *fs_request_take(struct virtio_fs *fs, int *error)
+{
+    struct fs_request *request;
+
+    while ((request = fs_request_try(fs, error)) == NULL && *error == 0) {
         *error = wait_once(fs);
         if (*error != 0)
             return NULL;
     }
+    return request;
 }
 
-void fs_request_release(struct fs_request *request)
+void fs_request_release(struct virtio_fs *fs, struct fs_request *request)
 {
     request->busy = false;
     request->forgotten = false;
+    wake_others(fs); /* one of them may wait for a request that is free */
 }
 
 /* Writes header, body and name into the page; returns their size, or 0 when they do not fit. */
@@ -235,7 +260,7 @@ int fs_call(struct virtio_fs *fs, enum fuse_opcode opcode, uint64_t node, const 
         else if (reply_size > 0)
             memcpy(reply, request->memory + FS_REPLY_OFFSET + sizeof(struct fuse_reply_header), reply_size);
     }
-    fs_request_release(request);
+    fs_request_release(fs, request);
     return error;
 }
 
@@ -251,5 +276,5 @@ void fs_forget(struct virtio_fs *fs, uint64_t node)
         return; /* the server keeps one inode too many: no harm but its memory */
     request->forgotten = true;
     if (fs_request_send(fs, request, FUSE_OP_FORGET, node, &body, sizeof(body), NULL, NULL, 0, 0) != 0)
-        fs_request_release(request);
+        fs_request_release(fs, request);
 }

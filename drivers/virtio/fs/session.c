@@ -50,6 +50,8 @@ static int set_up(struct virtio_fs *fs)
     if (error == 0)
         error = virtio_device_queue(fs->device, QUEUE_REQUEST, REQUEST_SLOTS, fs_on_interrupt, fs,
                                     &fs->request_queue);
+    if (error == 0 && virtio_queue_size(fs->request_queue) < FS_QUEUE_MIN)
+        error = -EPROTO;
     if (error == 0)
         error = virtio_device_start(fs->device);
     return error;

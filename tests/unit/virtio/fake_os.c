@@ -109,8 +109,22 @@ void *fake_dma(uint64_t physical, size_t size)
             size <= (size_t)(block->memory + block->size - memory))
             return memory;
     }
+    size_t at = (size_t)(memory - fake_os.reachable);
+    if (fake_os.reachable != NULL && at < fake_os.reachable_size && size <= fake_os.reachable_size - at)
+        return memory;
     fail_msg("the device was sent to %#llx, %zu bytes", (unsigned long long)physical, size);
     return NULL;
+}
+
+static size_t translate(void *context, const void *memory, size_t size, uint64_t *physical)
+{
+    assert_ptr_equal(context, &fake_os);
+    size_t at = (size_t)((const uint8_t *)memory - fake_os.reachable);
+    if (fake_os.reachable == NULL || at >= fake_os.reachable_size)
+        return 0;
+    size_t contiguous = fake_os.piece_size - at % fake_os.piece_size;
+    *physical = (uintptr_t)memory + BUS_OFFSET;
+    return contiguous < size ? contiguous : size;
 }
 
 static volatile void *map_mmio(void *context, uint64_t physical, size_t size)
@@ -235,6 +249,7 @@ struct fake_os *fake_os_start(void)
                   .free_aligned = free_aligned,
                   .alloc = alloc,
                   .free = free_memory,
+                  .translate = translate,
                   .map_mmio = map_mmio,
                   .pci_read = pci_read,
                   .pci_write = pci_write,

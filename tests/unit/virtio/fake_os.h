@@ -36,6 +36,9 @@ struct fake_os {
         void *argument;
         bool busy, again; /* its handler runs; an edge came meanwhile */
     } line[FAKE_LINES];
+    /* Ordinary memory that a device can reach, in pieces of at most piece_size contiguous bytes. */
+    uint8_t *reachable;
+    size_t reachable_size, piece_size;
     size_t log_lines[4]; /* by level */
     char last_log[256];
 };

@@ -15,7 +15,7 @@
 #define FAKE_QUEUES      4
 #define FAKE_BAR_MSIX    1
 #define FAKE_BAR_VIRTIO  4
-#define FAKE_CONFIG_SIZE 16
+#define FAKE_CONFIG_SIZE 40
 
 /* Where fake_pci_add_virtio puts its capabilities. */
 #define FAKE_CAP_COMMON 0x40
