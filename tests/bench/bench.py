@@ -20,13 +20,19 @@ def child(*command, **options):
     return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *map(str, command)], stdin=subprocess.DEVNULL, **options)
 
 
+# QEMU's arguments for a machine, and what its virtio devices are called.
+MACHINES = {"q35": (["-M", "q35"], "pci"),
+            "microvm": (["-M", "microvm,acpi=off", "-global", "virtio-mmio.force-legacy=false"], "device")}
+
+
 class Guest:
     """QEMU with the kernel's serial port on a pipe; `vsock` adds the device and its vsock-bridge."""
 
-    def __init__(self, folder, arguments, memory, vsock, accelerator="tcg"):
+    def __init__(self, folder, arguments, memory, vsock, accelerator="tcg", machine="q35"):
         self.socket = folder / "vm.sock"
         self.bridge = None
-        command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-accel", accelerator,
+        machine_arguments, virtio = MACHINES[machine]
+        command = ["qemu-system-x86_64", *machine_arguments, "-nodefaults", "-no-user-config", "-accel", accelerator,
                    "-cpu", "host" if accelerator == "kvm" else "max", "-display", "none", "-no-reboot",
                    "-serial", "stdio", "-m", f"{memory}M", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
         if vsock:
@@ -35,11 +41,8 @@ class Guest:
                                 "--guest-cid", 3, "--once", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             while not vhost.is_socket():
                 time.sleep(0.001)
-            command += ["-M", "q35,memory-backend=memory",
-                        "-object", f"memory-backend-memfd,id=memory,size={memory}M,share=on",
-                        "-chardev", f"socket,id=vsock,path={vhost}", "-device", "vhost-user-vsock-pci,chardev=vsock"]
-        else:
-            command += ["-M", "q35"]
+            command += ["-machine", "memory-backend=memory", "-object", f"memory-backend-memfd,id=memory,size={memory}M,share=on",
+                        "-chardev", f"socket,id=vsock,path={vhost}", "-device", f"vhost-user-vsock-{virtio},chardev=vsock"]
         self.start = time.monotonic()
         self.qemu = child(*command, *arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         os.set_blocking(self.qemu.stdout.fileno(), False)
