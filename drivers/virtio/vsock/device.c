@@ -241,8 +241,20 @@ static int poll_receive(struct vsock *vsock, unsigned *budget)
         result = post_receive(vsock, buffer);
         if (result != 0)
             return result;
+        vsock->returned++;
     }
     return 0;
+}
+
+/* Linux's vhost asks to be told of the next buffer whenever it has nothing to send, which would cost a VM
+ * exit with each packet. A device that waits for buffers has used all that it was told of, so half of them
+ * come back at least. */
+static void kick_receive(struct vsock *vsock)
+{
+    if (vsock->returned < virtio_queue_size(vsock->receive_queue) / 2u)
+        return;
+    vsock->returned = 0;
+    virtio_queue_kick(vsock->receive_queue);
 }
 
 /* Tells owners what happened: one event at a time, as the owner may do anything to any connection meanwhile.
@@ -293,7 +305,7 @@ static int poll_once(struct vsock *vsock, unsigned *budget)
     serve_waiting(vsock);
     vsock_transmit_flush(vsock);
 
-    virtio_queue_kick(vsock->receive_queue);
+    kick_receive(vsock);
     virtio_queue_kick(vsock->event_queue);
     bool idle = vsock_transmit_finish(vsock);
     idle = virtio_queue_enable_interrupt(vsock->event_queue, 1) && idle;

@@ -142,6 +142,7 @@ struct vsock {
 
     struct virtio_queue *receive_queue, *transmit_queue, *event_queue;
     struct receive_buffer receive_buffers[RECEIVE_BUFFERS];
+    uint32_t returned; /* receive buffers given back since the last kick */
     uint32_t *events; /* EVENT_BUFFERS of them, written by the device */
     uint64_t events_physical;
 

@@ -130,6 +130,11 @@ void fake_ring_want_kick(struct fake_ring *ring, bool wanted)
     memcpy(used + 4 + (size_t)8 * ring->size, &event, 2);
 }
 
+void fake_ring_want_next(struct fake_ring *ring)
+{
+    memcpy(used_area(ring) + 4 + (size_t)8 * ring->size, (const void *)available_field(ring, 1), 2);
+}
+
 size_t fake_chain_read(const struct fake_chain *chain, void *out, size_t size)
 {
     size_t done = 0;

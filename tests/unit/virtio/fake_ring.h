@@ -42,6 +42,9 @@ void fake_ring_skip(struct fake_ring *ring, uint16_t count);
 bool fake_ring_wants_interrupt(struct fake_ring *ring);
 /* Says when the next kick is wanted: at the next chain, or not at all. */
 void fake_ring_want_kick(struct fake_ring *ring, bool wanted);
+/* The device wants to be kicked when a buffer comes that is not there yet, as Linux's vhost does while it has
+ * buffers and nothing to put into them. */
+void fake_ring_want_next(struct fake_ring *ring);
 
 /* Copies between a chain and plain memory. Return what was copied. */
 size_t fake_chain_read(const struct fake_chain *chain, void *out, size_t size);

@@ -161,6 +161,37 @@ static void test_accept_and_talk(void **state)
     host_stop();
 }
 
+/* Buffers go back at once, but the device hears of them only when half of them have. */
+static void test_few_kicks(void **state)
+{
+    (void)state;
+    host_start();
+    struct vsock_connection *connection = host_connect(HOST_PORT);
+    struct fake_queue *queue = &host.function->queues[0];
+    struct vsock_header header = host_header(VSOCK_OP_RW);
+    header.length = 1;
+
+    unsigned before = queue->kicks;
+    for (unsigned i = 0; i < 4 * RECEIVE_BUFFERS; i++) {
+        fake_ring_want_next(&queue->ring);
+        host_exchange(&header, "x");
+        assert_int_equal(fake_ring_available(&queue->ring), RECEIVE_BUFFERS);
+    }
+    assert_int_equal(queue->kicks - before, 8);
+    assert_int_equal(host_count(VSOCK_READABLE, connection), 4 * RECEIVE_BUFFERS);
+
+    /* One that has used them all, and waits, is told at once. */
+    before = queue->kicks;
+    for (unsigned i = 0; i < RECEIVE_BUFFERS; i++)
+        host_send(&header, "x");
+    fake_ring_want_kick(&queue->ring, true);
+    assert_int_equal(fake_ring_available(&queue->ring), 0);
+    assert_int_equal(host_pump(), 0);
+    assert_int_equal(queue->kicks - before, 1);
+    assert_int_equal(fake_ring_available(&queue->ring), RECEIVE_BUFFERS);
+    host_stop();
+}
+
 static void test_guest_closes(void **state)
 {
     (void)state;
@@ -356,13 +387,21 @@ static void test_close_times_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_create),          cmocka_unit_test(test_create_without_memory),
-        cmocka_unit_test(test_create_refuses),  cmocka_unit_test(test_small_queues),
-        cmocka_unit_test(test_listen),          cmocka_unit_test(test_accept_and_talk),
-        cmocka_unit_test(test_guest_closes),    cmocka_unit_test(test_both_close),
-        cmocka_unit_test(test_host_closes),     cmocka_unit_test(test_half_close),
-        cmocka_unit_test(test_reset_after_end), cmocka_unit_test(test_peer_stops_receiving),
-        cmocka_unit_test(test_peer_resets),     cmocka_unit_test(test_close_times_out),
+        cmocka_unit_test(test_create),
+        cmocka_unit_test(test_create_without_memory),
+        cmocka_unit_test(test_create_refuses),
+        cmocka_unit_test(test_small_queues),
+        cmocka_unit_test(test_listen),
+        cmocka_unit_test(test_accept_and_talk),
+        cmocka_unit_test(test_few_kicks),
+        cmocka_unit_test(test_guest_closes),
+        cmocka_unit_test(test_both_close),
+        cmocka_unit_test(test_host_closes),
+        cmocka_unit_test(test_half_close),
+        cmocka_unit_test(test_reset_after_end),
+        cmocka_unit_test(test_peer_stops_receiving),
+        cmocka_unit_test(test_peer_resets),
+        cmocka_unit_test(test_close_times_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
