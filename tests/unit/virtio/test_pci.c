@@ -116,6 +116,36 @@ static void test_transitional(void **state)
     stop();
 }
 
+/* What a scan has found can be looked at again, alone, when it has been destroyed. */
+static void test_probe(void **state)
+{
+    (void)state;
+    start();
+    fake_pci_add_virtio(7 << 8 | 3 << 3 | 1, VIRTIO_ID_RNG, 2); /* no bridge leads there */
+    fake_pci_set(fake_pci_add_virtio(2 << 3, 0, 2), 0x02, 2, 0x1005);
+    fake_pci_set(fake_pci_find(2 << 3), 0x2e, 2, VIRTIO_ID_VSOCK);
+    fake_pci_add(4 << 3, 0x8086, 0x1041);
+    fake_pci_add(5 << 3, 0x1af4, 0x1040); /* no capabilities */
+
+    struct virtio_device *device = NULL;
+    assert_int_equal(virtio_pci_probe(&fake_os.hooks, 7 << 8 | 3 << 3 | 1, &device), 0);
+    assert_int_equal(virtio_device_id(device), VIRTIO_ID_RNG);
+    assert_int_equal(virtio_pci_address(device), 7 << 8 | 3 << 3 | 1);
+    virtio_device_destroy(device);
+    assert_int_equal(virtio_pci_probe(&fake_os.hooks, 2 << 3, &device), 0);
+    assert_int_equal(virtio_device_id(device), VIRTIO_ID_VSOCK);
+    virtio_device_destroy(device);
+
+    assert_int_equal(virtio_pci_probe(&fake_os.hooks, 3 << 3, &device), -ENODEV); /* nothing there */
+    assert_int_equal(virtio_pci_probe(&fake_os.hooks, 4 << 3, &device), -ENODEV);
+    assert_int_equal(virtio_pci_probe(&fake_os.hooks, 5 << 3, &device), -ENODEV);
+    fake_os.fail_at = 1;
+    assert_int_equal(virtio_pci_probe(&fake_os.hooks, 2 << 3, &device), -ENOMEM);
+    assert_int_equal(scan(), 1);
+    assert_int_equal(virtio_pci_address(devices[0]), 2 << 3);
+    stop();
+}
+
 static void test_device_given_back(void **state)
 {
     (void)state;
@@ -409,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_topology),
         cmocka_unit_test(test_every_bus),
         cmocka_unit_test(test_transitional),
+        cmocka_unit_test(test_probe),
         cmocka_unit_test(test_device_given_back),
         cmocka_unit_test(test_scan_without_memory),
         cmocka_unit_test(test_bars_are_restored),
