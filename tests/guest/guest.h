@@ -32,6 +32,7 @@ void check_clock(void);
 void check_tasks(void);
 void check_mmu(void);
 void check_interrupts(void);
+void check_lines(void);
 void check_libc(void);
 void check_random(void);
 void check_symbols(void);

@@ -51,7 +51,7 @@ FAULTS = {
 # Whose name the backtrace must hold, where it is not fault_<name>.
 FUNCTIONS = {"stack-overflow": "recurse", "boot-stack-overflow": "recurse"}
 # check: the guest's name for it, the CPU, MiB of memory.
-CHECKS = {name: (name, "max", 64) for name in ("clock", "tasks", "mmu", "interrupts", "libc", "random", "symbols")}
+CHECKS = {name: (name, "max", 64) for name in ("clock", "tasks", "mmu", "interrupts", "lines", "libc", "random", "symbols")}
 CHECKS["random-old-cpu"] = ("random", "qemu64", 64)
 CHECKS["mmu-32m"] = ("mmu", "max", 32)
 CHECKS["mmu-4g"] = ("mmu", "max", 4096)
