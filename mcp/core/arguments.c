@@ -67,8 +67,9 @@ static int check_type(struct mcp_json value, struct mcp_json types, struct text 
 static struct mcp_json member_named(struct mcp_json object, struct mcp_json name)
 {
     char text[129];
+    int64_t length = mcp_json_get_string(name, text, sizeof(text));
 
-    if (mcp_json_get_string(name, text, sizeof(text)) < 0)
+    if (length < 0 || strlen(text) != (size_t)length) /* a NUL in it: no schema names such a member */
         return (struct mcp_json){0};
     return mcp_json_member(object, text);
 }

@@ -49,6 +49,9 @@ void text_add_quoted(struct text *text, struct mcp_json string)
     char start[QUOTED_MAX];
     size_t length = json_string_start(string, start, sizeof(start));
 
+    for (size_t i = 0; i < length; i++)
+        if (start[i] == '\0') /* would end the message */
+            start[i] = '?';
     add(text, "\"", 1);
     add(text, start, length);
     text_add(text, length < mcp_json_string_length(string) ? "...\"" : "\"");

@@ -347,7 +347,7 @@ static void wrong_calls(void **state)
     client_expect_error(&client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\"}", "1", -32602,
                         "name must");
     client_expect_error(&client, CALL("gree", ""), "1", -32602, "unknown tool \\\"gree\\\"");
-    client_expect_error(&client, CALL("greet\\u0000", ""), "1", -32602, "unknown tool");
+    client_expect_error(&client, CALL("greet\\u0000", ""), "1", -32602, "unknown tool \\\"greet?\\\"");
     client_expect_error(&client, CALL("greet", ",\"arguments\":[]"), "1", -32602,
                         "arguments must be an object");
     client_expect_error(&client, CALL("greet", ",\"arguments\":null"), "1", -32602,
@@ -375,6 +375,7 @@ static const struct {
     {"{\"name\":\"x\",\"Name\":1}", "argument \\\"Name\\\" is unknown"},
     {"{\"name\":\"x\",\"\":1}", "argument \\\"\\\" is unknown"},
     {"{\"name\":\"x\",\"title\":\"Mr\"}", "argument \\\"title\\\" is unknown"},
+    {"{\"name\":\"x\",\"times\\u0000\":1}", "argument \\\"times?\\\" is unknown"},
 };
 
 /* SEP-1303: since 2025-11-25 the model sees what is wrong; before, the client does. */
