@@ -71,7 +71,8 @@ struct interrupt_event {
 /* Interrupt context, or any other. */
 void interrupt_event_raise(struct interrupt_event *event);
 
-/* Waits until it is raised, and lowers it. Returns 0 or -ETIMEDOUT. */
+/* Waits until it is raised, and lowers it; every other ready task runs once even if it is raised already.
+ * Returns 0 or -ETIMEDOUT. */
 int interrupt_event_wait(struct interrupt_event *event, uint64_t deadline_us);
 
 #endif

@@ -68,6 +68,7 @@ int interrupt_event_wait(struct interrupt_event *event, uint64_t deadline_us)
     if (!event->raised)
         return wait_queue_sleep(&event->waiters, deadline_us);
     event->raised = false;
+    task_yield(); /* something that happens all the time does not keep the other tasks waiting */
     return 0;
 }
 

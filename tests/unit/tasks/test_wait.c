@@ -113,6 +113,21 @@ static void test_an_event_before_the_wait_is_not_lost(void **state)
     assert_int_equal(machine.now_us, 1500);
 }
 
+/* An event that is raised again before each wait (a flood of packets) leaves the others their turns. */
+static void test_an_event_that_never_rests_starves_nobody(void **state)
+{
+    (void)state;
+    start_task(write_thrice, "a");
+    start_task(write_thrice, "b");
+    for (unsigned i = 0; i < 3; i++) {
+        interrupt_event_raise(&event);
+        assert_int_equal(interrupt_event_wait(&event, TASK_FOREVER), 0);
+        note('.');
+    }
+    expect_trace("ab.ab.ab.");
+    assert_int_equal(machine.halts, 0);
+}
+
 static void test_an_event_ends_a_halt(void **state)
 {
     (void)state;
@@ -249,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_timeouts_leave_the_queue_whole, start, end),
         cmocka_unit_test_setup_teardown(test_a_wake_ends_the_timeout, start, end),
         cmocka_unit_test_setup_teardown(test_an_event_before_the_wait_is_not_lost, start, end),
+        cmocka_unit_test_setup_teardown(test_an_event_that_never_rests_starves_nobody, start, end),
         cmocka_unit_test_setup_teardown(test_an_event_ends_a_halt, start, end),
         cmocka_unit_test_setup_teardown(test_an_event_just_before_a_halt, start, end),
         cmocka_unit_test_setup_teardown(test_an_event_after_the_timeout_stays, start, end),
