@@ -11,7 +11,7 @@
 #include "../message.h"
 #include "../utf8.h"
 
-#define READ_CHUNK  (UINT32_C(1) << 20)
+#define READ_CHUNK  (UINT32_C(8) << 20) /* a source may split it into several requests at once */
 #define CHECK_CHUNK 4096
 
 int scan_add(struct dictionary *dictionary, struct scan *scan, size_t question)

@@ -11,6 +11,7 @@
 #include <tasks/task.h>
 
 #define MODEL_STACK_SIZE (48 * 1024)
+#define PROGRESS_BYTES   (64u << 20) /* a line in the log for so much of a file */
 
 struct job {
     void (*run)(void *argument);
@@ -134,9 +135,27 @@ static const char *share_error(int error)
     }
 }
 
+/* A file of the share while it is loaded. */
+struct reading {
+    struct virtio_fs_file *file;
+    const char *name;
+    uint64_t size, done, told; /* bytes */
+    uint64_t us;               /* that reading took */
+};
+
 static int read_file(void *context, uint64_t offset, void *out, size_t length)
 {
-    return virtio_fs_read(context, offset, out, length);
+    struct reading *reading = context;
+    uint64_t start = timer_now_us();
+    int error = virtio_fs_read(reading->file, offset, out, length);
+    reading->us += timer_now_us() - start;
+    reading->done += length;
+    if (error == 0 && reading->done - reading->told >= PROGRESS_BYTES) {
+        reading->told = reading->done;
+        log_write(LOG_INFO, "model", "'%s': %llu of %llu MiB read", reading->name,
+                  (unsigned long long)(reading->done >> 20), (unsigned long long)(reading->size >> 20));
+    }
+    return error;
 }
 
 static int load_file(const char *path, struct airt_error *error)
@@ -147,12 +166,15 @@ static int load_file(const char *path, struct airt_error *error)
     int result = share != NULL ? virtio_fs_open(share, path, &file) : -ENOENT;
     if (result == 0) {
         const char *name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+        struct reading reading = {.file = file, .name = name, .size = virtio_fs_file_size(file)};
         const struct airt_source source = {
-            .context = file, .name = name, .size = virtio_fs_file_size(file), .read = read_file};
+            .context = &reading, .name = name, .size = reading.size, .read = read_file};
         log_write(LOG_INFO, "model", "loading '%s' from share '%s', %llu bytes", name, share_tag(),
                   (unsigned long long)source.size);
         result = load(&source, error);
         virtio_fs_close(file);
+        log_write(LOG_INFO, "model", "%llu bytes of '%s' read in %llu us", (unsigned long long)reading.done,
+                  name, (unsigned long long)reading.us);
     }
     if (result == 0 || result == -ECANCELED || (result == -EINVAL && error->text[0] != '\0'))
         return result;

@@ -67,7 +67,7 @@ static int test_read(void *context, uint64_t offset, void *out, size_t length)
 {
     const struct buffer *buffer = context;
 
-    assert_true(length > 0 && length <= 1048576);
+    assert_true(length > 0 && length <= 8388608);
     assert_true(offset <= buffer->size && length <= buffer->size - offset);
     if (++reads == fail_read)
         return -EIO;

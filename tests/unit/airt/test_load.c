@@ -310,7 +310,7 @@ static void test_every_read_may_fail(void **state)
         assert_int_equal(rc, -EIO);
         assert_string_equal(error.text, "test.kv: cannot be read");
     }
-    assert_int_equal(n, 2 + (size + 1048575) / 1048576);
+    assert_int_equal(n, 2 + (size + 8388607) / 8388608);
     free(bytes);
 }
 
