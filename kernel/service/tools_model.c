@@ -148,8 +148,8 @@ static void run_load(void *argument)
     if (mcp_call_string(call, "path", &path, &length) != 0)
         return;
     if (length > VIRTIO_FS_PATH_MAX || strlen(path) != length) {
-        mcp_call_fail(call,
-                      length > VIRTIO_FS_PATH_MAX ? "path: longer than 4095 bytes" : "path: it holds a NUL");
+        (void)mcp_call_reject(call, "path",
+                              length > VIRTIO_FS_PATH_MAX ? "is longer than 4095 bytes" : "has a NUL");
         return;
     }
     uint64_t start = timer_now_us();

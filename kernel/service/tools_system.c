@@ -129,20 +129,14 @@ static void logs(struct mcp_call *call, void *context)
     const char *name;
     size_t name_length;
     int64_t start, limit;
-    char level_name[16];
     enum log_level level;
     if (mcp_call_string_or(call, "level", "debug", &name, &name_length) != 0 ||
         mcp_call_int_or(call, "cursor", 0, 0, INT64_MAX, &start) != 0 ||
         mcp_call_int_or(call, "limit", LOGS_DEFAULT, 1, LOGS_MAX, &limit) != 0)
         return;
-    if (name_length >= sizeof level_name || memchr(name, '\0', name_length) != NULL) {
-        mcp_call_error(call, MCP_ERROR_INVALID_PARAMS, "level: one of error, warning, info, debug");
-        return;
-    }
-    memcpy(level_name, name, name_length);
-    level_name[name_length] = '\0';
-    if (log_level_parse(level_name, &level) != 0) {
-        mcp_call_error(call, MCP_ERROR_INVALID_PARAMS, "level: one of error, warning, info, debug");
+    /* strlen: a NUL in it would hide what follows. */
+    if (strlen(name) != name_length || log_level_parse(name, &level) != 0) {
+        (void)mcp_call_reject(call, "level", "must be error, warning, info or debug");
         return;
     }
 

@@ -107,7 +107,7 @@ int arguments_check(struct mcp_json schema, struct mcp_json arguments, struct te
 
 /* ---- typed access ---- */
 
-static int reject(struct mcp_call *call, const char *name, const char *why)
+int mcp_call_reject(struct mcp_call *call, const char *name, const char *why)
 {
     struct text text = {0};
 
@@ -125,7 +125,7 @@ static int get_string(struct mcp_call *call, const char *name, struct mcp_json v
     char *copy;
 
     if (mcp_json_type(value) != MCP_JSON_STRING)
-        return reject(call, name, "must be a string");
+        return mcp_call_reject(call, name, "must be a string");
     *length = mcp_json_string_length(value);
     size = *length + 1;
     copy = call_allocate(call, size);
@@ -143,7 +143,7 @@ int mcp_call_string(struct mcp_call *call, const char *name, const char **text, 
     struct mcp_json value = mcp_json_member(mcp_call_arguments(call), name);
 
     if (mcp_json_type(value) == MCP_JSON_NONE)
-        return reject(call, name, "is missing");
+        return mcp_call_reject(call, name, "is missing");
     return get_string(call, name, value, text, length);
 }
 
@@ -175,7 +175,7 @@ int mcp_call_int_or(struct mcp_call *call, const char *name, int64_t fallback, i
     text_add_int(&why, minimum);
     text_add(&why, " to ");
     text_add_int(&why, maximum);
-    return reject(call, name, why.bytes);
+    return mcp_call_reject(call, name, why.bytes);
 }
 
 int mcp_call_double_or(struct mcp_call *call, const char *name, double fallback, double minimum,
@@ -193,7 +193,7 @@ int mcp_call_double_or(struct mcp_call *call, const char *name, double fallback,
     text_add_double(&why, minimum);
     text_add(&why, " to ");
     text_add_double(&why, maximum);
-    return reject(call, name, why.bytes);
+    return mcp_call_reject(call, name, why.bytes);
 }
 
 int mcp_call_bool_or(struct mcp_call *call, const char *name, bool fallback, bool *out)
@@ -203,5 +203,5 @@ int mcp_call_bool_or(struct mcp_call *call, const char *name, bool fallback, boo
     *out = fallback;
     if (mcp_json_type(value) == MCP_JSON_NONE || mcp_json_get_bool(value, out) == 0)
         return 0;
-    return reject(call, name, "must be true or false");
+    return mcp_call_reject(call, name, "must be true or false");
 }

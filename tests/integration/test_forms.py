@@ -43,11 +43,15 @@ class Forms(unittest.TestCase):
 
     def test_errors_name_the_field(self):
         with self.vm.client() as client:
-            for arguments, field in (({}, "prompt"), ({"prompt": 5}, "prompt"),
-                                     ({"prompt": "x", "temperature": "hot"}, "temperature"),
-                                     ({"prompt": "x", "max_tokens": -1}, "max_tokens")):
-                answer = client.answer(client.start("tools/call", {"name": "infer", "arguments": arguments}))
-                self.assertIn(field, json.dumps(answer.get("error") or answer["result"]["content"]))
+            for tool, arguments, field in (("infer", {}, "prompt"), ("infer", {"prompt": 5}, "prompt"),
+                                           ("infer", {"prompt": "x", "temperature": "hot"}, "temperature"),
+                                           ("infer", {"prompt": "x", "max_tokens": -1}, "max_tokens"),
+                                           ("logs", {"level": "loud"}, "level"),
+                                           ("load_model", {"path": "guide.kv\0"}, "path")):
+                result = client.request("tools/call", {"name": tool, "arguments": arguments})
+                # For the model to see (SEP-1303), not an error of the protocol.
+                self.assertTrue(result["isError"])
+                self.assertIn(f'argument "{field}"', result["content"][0]["text"])
             self.assertIn("code", client.error("tools/call", {"name": "no such tool", "arguments": {}}))
             self.assertEqual(client.error("no/such/method")["code"], -32601)
 

@@ -37,6 +37,10 @@ static void greet(struct mcp_call *call, void *context)
         mcp_call_double_or(call, "weight", 0.5, 0, 2, &weight) != 0 ||
         mcp_call_bool_or(call, "loud", false, &loud) != 0)
         return;
+    if (strcmp(name, "nobody") == 0) {
+        assert_int_equal(mcp_call_reject(call, "name", "must be somebody"), -EINVAL);
+        return;
+    }
     result = mcp_call_result(call);
     mcp_json_begin_object(result);
     mcp_json_key_write(result, "name");
@@ -375,6 +379,7 @@ static const struct {
     {"{\"name\":\"x\",\"Name\":1}", "argument \\\"Name\\\" is unknown"},
     {"{\"name\":\"x\",\"\":1}", "argument \\\"\\\" is unknown"},
     {"{\"name\":\"x\",\"title\":\"Mr\"}", "argument \\\"title\\\" is unknown"},
+    {"{\"name\":\"nobody\"}", "argument \\\"name\\\" must be somebody"},
     {"{\"name\":\"x\",\"times\\u0000\":1}", "argument \\\"times?\\\" is unknown"},
 };
 

@@ -55,6 +55,10 @@ int mcp_call_double_or(struct mcp_call *call, const char *name, double fallback,
                        double maximum, double *out);
 int mcp_call_bool_or(struct mcp_call *call, const char *name, bool fallback, bool *out);
 
+/* The same error for what the handler finds by itself: answers that the argument `name` is wrong and `why`
+ * ("must be a prime"), in the form of the session's version, and frees the call. Returns -EINVAL. */
+int mcp_call_reject(struct mcp_call *call, const char *name, const char *why);
+
 /* The writer of structuredContent: begin an object, fill it, end it, then mcp_call_finish. Its JSON also
  * becomes the text content, unless mcp_call_text is used. The call owns it. */
 struct mcp_json_writer *mcp_call_result(struct mcp_call *call);
