@@ -99,16 +99,14 @@ class Run(unittest.TestCase):
         self.expect_nothing_left()
 
     def test_words_and_modules(self):
-        module = self.folder.path / "it's mine.kv"
+        module = self.folder.path / "it's mine, all.kv"
         module.write_text("# microkernelia dictionary\nQ: What is new?\nA: Everything.\n")
         for boot in ("pvh", "iso"):
             serial = self.folder.path / f"serial-{boot}"
             done = self.run_to_end("--boot", boot, "--append", "log=debug surprise=$x;", "--serial", str(serial),
                                    "--module", str(module), "infer", "What is new?")
-            # PVH's word module= cannot hold a name with a space; GRUB's module string can.
             self.assertIn("surprise=$x;", serial.read_text())
-            if boot == "iso":
-                self.assertIn("Everything.", done.stdout, done.stderr + serial.read_text())
+            self.assertIn("Everything.", done.stdout, done.stderr + serial.read_text())
         self.expect_nothing_left()
 
     # What ends it
