@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 /* Finds out how fast both run: from the hypervisor (CPUID leaf 0x40000010, KVM's clock) or the CPU (leaf
- * 0x15) where it says so, else measured against the 8254 (PIT) for three milliseconds. The alarm needs no
- * rate where it can compare with the time stamp counter (TSC deadline mode), else a millisecond's
- * measurement. `entry_timestamp` is the time stamp counter at the kernel's first instruction, the clock's
- * zero. Needs interrupts_enable_apic. Returns 0 or -EIO when nothing gave a rate. */
+ * 0x15) where it says so, else measured against the 8254 (PIT) for a millisecond, or up to 16 on a busy
+ * host. The alarm needs no rate where it can compare with the time stamp counter (TSC deadline mode), else a
+ * millisecond's measurement. `entry_timestamp` is the time stamp counter at the kernel's first instruction,
+ * the clock's zero. Needs interrupts_enable_apic. Returns 0 or -EIO when nothing gave a rate. */
 int timer_initialise(uint64_t entry_timestamp);
 
 /* Microseconds since the kernel's first instruction; never goes back. 0 before timer_initialise. Any context.
