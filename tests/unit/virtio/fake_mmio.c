@@ -86,6 +86,17 @@ static void write_status(uint32_t status)
     fake_mmio.status = status;
 }
 
+/* Often what lets a driver go on. */
+static uint32_t make_noise(void)
+{
+    static const uint32_t favourites[] = {0, 0, 0, 15, 15, 15, 128, UINT32_MAX};
+    fake_mmio.noise ^= fake_mmio.noise << 13; /* xorshift */
+    fake_mmio.noise ^= fake_mmio.noise >> 7;
+    fake_mmio.noise ^= fake_mmio.noise << 17;
+    uint32_t value = (uint32_t)(fake_mmio.noise >> 32);
+    return (fake_mmio.noise & 3) == 0 ? value : favourites[value % 8];
+}
+
 uint32_t fake_mmio_read(const volatile void *address, unsigned width)
 {
     size_t offset = (size_t)((uintptr_t)address - (uintptr_t)window);
@@ -98,6 +109,8 @@ uint32_t fake_mmio_read(const volatile void *address, unsigned width)
     assert_true(offset + width <= fake_mmio.mapped_size);
     if (fake_mmio.gone)
         return UINT32_MAX;
+    if (fake_mmio.noise != 0)
+        return make_noise();
     if (offset >= 0x100) {
         memcpy(&value, fake_mmio.config + (offset - 0x100), width);
         return value;
@@ -194,6 +207,8 @@ void fake_mmio_write(volatile void *address, unsigned width, uint32_t value)
 
     assert_int_equal(width, 4);
     assert_int_equal(offset % 4, 0);
+    if (fake_mmio.noise != 0)
+        return;
     switch (offset) {
     case 0x014:
         fake_mmio.offered_select = value;

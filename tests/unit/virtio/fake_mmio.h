@@ -39,6 +39,7 @@ struct fake_mmio {
     bool keeps_queues;       /* they stay ready over a reset */
     bool never_acknowledged; /* causes come back at once */
     uint32_t late_cause;     /* appears between the handler's look and its acknowledgement, once */
+    uint64_t noise; /* not 0: every register reads as something else each time, and writes do nothing */
 };
 extern struct fake_mmio fake_mmio;
 
