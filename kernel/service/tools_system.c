@@ -146,8 +146,11 @@ static void logs(struct mcp_call *call, void *context)
     mcp_json_begin_object(writer);
     mcp_json_key_write(writer, "lines");
     mcp_json_begin_array(writer);
-    for (int64_t i = 0; i < limit && log_read(&cursor, level, &entry, &lost) > 0; i++) {
-        lost_in_all += lost;
+    for (int64_t i = 0; i < limit; i++) {
+        int found = log_read(&cursor, level, &entry, &lost);
+        lost_in_all += lost; /* before the end of the log, too */
+        if (found == 0)
+            break;
         mcp_json_begin_object(writer);
         mcp_json_member_uint(writer, "sequence", entry.sequence);
         mcp_json_member_uint(writer, "time_us", entry.time_us);

@@ -55,6 +55,16 @@ class Forms(unittest.TestCase):
             self.assertIn("code", client.error("tools/call", {"name": "no such tool", "arguments": {}}))
             self.assertEqual(client.error("no/such/method")["code"], -32601)
 
+    def test_lost_lines_are_counted(self):
+        """Also where no line that is left has the level that is asked for."""
+        with self.vm.client() as client:
+            while client.tool("health")["details"]["log"]["lost"] == 0:
+                for _ in range(50):
+                    client.request("tools/call", {"name": "load_model", "arguments": {"path": "x" * 60}})
+            for level in ("debug", "error"):
+                logs = client.tool("logs", level=level, limit=1)
+                self.assertGreater(logs["lost"], 0, level)
+
     def test_half_closed(self):
         """A client that ends its side still gets its answers."""
         import socket
