@@ -50,13 +50,16 @@ class Guest:
     def wait_for(self, marker, seconds):
         """(seconds since QEMU's start, the line), or None when the guest ends or says nothing in time."""
         output = b""
-        while time.monotonic() - self.start < seconds and self.qemu.poll() is None:
+        while time.monotonic() - self.start < seconds:
+            ended = self.qemu.poll() is not None  # before the look: what it last said is still read
             data = self.qemu.stdout.read()
             if data:
                 output += data
                 for line in output.split(b"\n")[:-1]:
                     if marker in line:
                         return time.monotonic() - self.start, line.decode(errors="replace")
+            elif ended:
+                break
             else:
                 time.sleep(0.0005)
         return None
