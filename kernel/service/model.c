@@ -178,7 +178,11 @@ static int load_file(const char *path, struct airt_error *error)
     }
     if (result == 0 || result == -ECANCELED || (result == -EINVAL && error->text[0] != '\0'))
         return result;
-    if (share == NULL)
+    if (share == NULL && share_is_known())
+        (void)log_format(
+            error->text, sizeof error->text,
+            "no boot module is called '%.60s', and the share does not answer: has virtiofsd ended?", path);
+    else if (share == NULL)
         (void)log_format(
             error->text, sizeof error->text,
             "no boot module is called '%.60s', and there is no share; metadata lists what can be loaded",

@@ -8,16 +8,20 @@
 #include <service/share.h>
 #include <tasks/task.h>
 
-#define ANSWER_TIMEOUT_US 30000000 /* a host that says nothing for so long is gone */
+/* A host that says nothing for so long is gone; the clients' patience, 30 seconds, is longer. A session is
+ * opened without looking at any disk. */
+#define ANSWER_TIMEOUT_US  10000000
+#define SESSION_TIMEOUT_US 3000000
 
 static struct virtio_fs *share;
 static bool share_known; /* there was one: look for it again */
 static struct interrupt_event answers;
+static uint64_t patience_us;
 
 static int wait(void *context)
 {
     (void)context;
-    return interrupt_event_wait(&answers, timer_now_us() + ANSWER_TIMEOUT_US);
+    return interrupt_event_wait(&answers, timer_now_us() + patience_us);
 }
 
 INTERRUPT_CODE static void wake(void *context)
@@ -32,7 +36,9 @@ int share_start_device(struct virtio_device *device)
     if (share != NULL)
         return -EBUSY;
     share_known = true;
+    patience_us = SESSION_TIMEOUT_US;
     int error = virtio_fs_create(device, &config, &share);
+    patience_us = ANSWER_TIMEOUT_US;
     if (error != 0) {
         share = NULL;
         log_write(LOG_ERROR, "share", "the virtio-fs device does not start: error %d", -error);
@@ -43,6 +49,11 @@ int share_start_device(struct virtio_device *device)
 const char *share_tag(void)
 {
     return share != NULL ? virtio_fs_tag(share) : NULL;
+}
+
+bool share_is_known(void)
+{
+    return share_known;
 }
 
 struct virtio_fs *share_get(void)

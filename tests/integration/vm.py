@@ -73,7 +73,8 @@ class VM:
             if started.returncode:
                 raise RuntimeError(f"tools/run failed with status {started.returncode}:\n{started.stderr}")
             processes, = (self.folder.path / "run").glob("*/*/processes")
-            self.bridge_pid, self.qemu_pid = map(int, processes.read_text().split())
+            self.bridge_pid, self.qemu_pid, *rest = map(int, processes.read_text().split())
+            self.virtiofsd_pid = rest[0] if rest else None
         except BaseException:
             self.folder.close()
             raise

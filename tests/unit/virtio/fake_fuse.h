@@ -86,7 +86,7 @@ void fuse_stop_any(void);
 uint64_t fuse_find(uint64_t parent, const char *name);
 uint8_t fuse_byte(uint64_t node, uint64_t offset);
 
-/* Runs `task` that often at once, with its number, until all have ended. */
-void fuse_run_tasks(size_t count, void (*task)(size_t number));
+/* Calls `run` that often at once, with its number, until all have ended. */
+void fuse_run_tasks(size_t count, void (*run)(size_t number));
 
 #endif
