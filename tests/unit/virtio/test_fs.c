@@ -294,7 +294,7 @@ static int note_entry(void *context, const char *name, const struct virtio_fs_at
 {
     assert_ptr_equal(context, &listed);
     assert_true(listed.count < FUSE_NODES);
-    strcpy(listed.names[listed.count], name);
+    memcpy(listed.names[listed.count], name, strlen(name) + 1);
     listed.attributes[listed.count] = *attributes;
     return ++listed.count == listed.stop_at ? -ECANCELED : 0;
 }
