@@ -21,6 +21,7 @@ int service_start(const struct boot_info *boot, const char *model)
     client_pool_initialise();
     struct mcp_server_config with_memory = config;
     with_memory.memory = kernel_mcp_memory;
+    with_memory.memory_per_session = client_pool.limit / 8;
     struct mcp_server *server;
     int error = mcp_server_create(&with_memory, &server);
     devices_start(0);

@@ -38,6 +38,11 @@ struct mcp_call {
     char id[];
 };
 
+static size_t call_held(const struct mcp_call *call)
+{
+    return call->size + json_size(call->arguments);
+}
+
 static void link_call(struct mcp_session *session, struct mcp_call *call)
 {
     call->next = session->calls;
@@ -45,6 +50,7 @@ static void link_call(struct mcp_session *session, struct mcp_call *call)
         call->next->previous = call;
     session->calls = call;
     session->pending++;
+    session->held += call_held(call);
 }
 
 static void unlink_call(struct mcp_session *session, struct mcp_call *call)
@@ -57,6 +63,7 @@ static void unlink_call(struct mcp_session *session, struct mcp_call *call)
         call->next->previous = call->previous;
     call->previous = call->next = NULL;
     session->pending--;
+    session->held -= call_held(call);
 }
 
 static void free_call(struct mcp_call *call)
@@ -76,6 +83,13 @@ static void free_call(struct mcp_call *call)
         mcp_json_writer_release(&call->content);
     mcp_json_free(call->arguments);
     memory.release(memory.context, call, call->size);
+}
+
+static bool fits_session(const struct mcp_session *session, const struct mcp_call *call)
+{
+    size_t limit = session->server->config.memory_per_session;
+
+    return limit == 0 || session->pending == 0 || session->held + call_held(call) <= limit;
 }
 
 static struct mcp_call *create_call(const struct request *request, const struct tool_entry *entry,
@@ -115,13 +129,19 @@ void call_start(const struct request *request, const struct tool_entry *entry, s
         reply_overloaded(&request->reply, "Overloaded: out of memory for this call");
         return;
     }
+    server->statistics.pending++;
+    if (!fits_session(session, call)) {
+        free_call(call);
+        reply_overloaded(&request->reply,
+                         "Overloaded: the unanswered calls of this session hold too much memory");
+        return;
+    }
     call->as_method = as_method;
     if (!as_method) {
         call->structured_content = session->version->structured_content;
         call->argument_errors_as_result = session->version->argument_errors_as_result;
     }
     server->statistics.calls++;
-    server->statistics.pending++;
     link_call(session, call);
     if (arguments_check(mcp_json_root(entry->input_schema), mcp_call_arguments(call), &text) != 0)
         (void)call_reject(call, &text);

@@ -11,6 +11,9 @@
  * `value`. Returns 0, -EINVAL (NONE), -ENOMEM. */
 int json_clone(const struct mcp_memory *memory, struct mcp_json value, struct mcp_json_document **document);
 
+/* Bytes of memory that the document takes; 0 for NULL. */
+size_t json_size(const struct mcp_json_document *document);
+
 /* Whether two strings, each as it stands in a JSON text between its quotes, mean the same. */
 bool json_raw_strings_equal(const char *a, size_t a_length, const char *b, size_t b_length);
 

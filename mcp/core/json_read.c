@@ -136,6 +136,11 @@ void mcp_json_free(struct mcp_json_document *document)
     }
 }
 
+size_t json_size(const struct mcp_json_document *document)
+{
+    return document != NULL ? document->size : 0;
+}
+
 static const jsmntok_t *token_of(struct mcp_json value)
 {
     if (value.document == NULL || value.token >= value.document->token_count)

@@ -42,6 +42,7 @@ struct mcp_session {
     const struct mcp_version *version; /* NULL before `initialize` */
     struct mcp_call *calls;            /* unanswered */
     uint32_t pending;
+    size_t held;   /* by these calls, in bytes */
     uint32_t busy; /* how many of the library's functions work with it at the moment, one inside the other */
     bool closed;   /* it is freed when `busy` comes back to 0 */
 };

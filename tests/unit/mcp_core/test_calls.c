@@ -273,6 +273,40 @@ static void too_many_calls(void **state)
         answer(waiting[i]);
 }
 
+/* A call with `length` bytes of arguments, or of id. */
+static const char *call_of_size(const char *id, int length, int id_length)
+{
+    static char message[20000];
+
+    (void)snprintf(message, sizeof(message),
+                   "{\"jsonrpc\":\"2.0\",\"id\":\"%s%0*d\",\"method\":\"tools/call\",\"params\":{\"name\":"
+                   "\"later\",\"arguments\":{\"x\":\"%0*d\"}}}",
+                   id, id_length, 0, length, 0);
+    return message;
+}
+
+static void calls_that_hold_too_much(void **state)
+{
+    struct mcp_server_config config = test_config;
+
+    tear_down(state);
+    config.memory_per_session = 5000;
+    start("2025-11-25", &config);
+    client_expect_nothing(&client, call_of_size("a", 9000, 1)); /* alone, so it is taken */
+    client_expect_error(&client, call_of_size("b", 1, 1), "\"b0\"", MCP_ERROR_OVERLOADED, "retryAfterMs");
+    client_expect(&client, "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"ping\"}",
+                  "{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{}}");
+    answer(waiting[0]);
+    client_expect_nothing(&client, call_of_size("c", 1000, 1));
+    client_tell(&client, call_of_size("d", 1, 4000));
+    assert_non_null(strstr(client.last, "hold too much memory"));
+    client_expect_nothing(&client, call_of_size("e", 1000, 1));
+    answer(waiting[1]);
+    answer(waiting[2]);
+    client_expect_nothing(&client, call_of_size("f", 1, 4000));
+    answer(waiting[3]);
+}
+
 static void the_session_closes_first(void **state)
 {
     struct mcp_server_statistics statistics;
@@ -401,6 +435,7 @@ int main(void)
         TEST(arguments_outlive_the_message),
         TEST(memory_of_a_pending_call_is_bounded),
         TEST(too_many_calls),
+        TEST(calls_that_hold_too_much),
         TEST(the_session_closes_first),
         TEST(the_session_closes_and_the_tool_lets_go),
         TEST(a_batch_waits_for_its_calls),

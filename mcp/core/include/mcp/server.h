@@ -44,6 +44,9 @@ struct mcp_server_config {
     size_t message_max;         /* bytes of one outgoing message; 0: 1 MiB. What does not fit becomes an error
                                    (MCP_ERROR_TOO_LARGE), or another page, or another array of a batch. */
     uint32_t calls_per_session; /* unanswered at once; 0: 64 */
+    size_t memory_per_session;  /* bytes that these calls may hold together (ids and arguments; texts that a
+                                   tool decodes come on top, at most as much), so that no session takes all
+                                   memory; 0: no limit. A call that is alone is always taken. */
     bool methods_are_tools;     /* {"id":1,"method":"infer","params":{...}} calls the tool `infer`, before
                                    `initialize` too and with or without "jsonrpc"; protocol names win. The
                                    answer's result is the tool's structured content. */
