@@ -4,9 +4,8 @@ import pathlib
 import time
 import unittest
 
-from vm import BUILD, GUIDE, KERNEL, VM, Machine, cpu_seconds
+from vm import GUIDE, KERNEL, VM, Machine, cpu_seconds
 
-OVMF = pathlib.Path("/usr/share/ovmf/OVMF.fd")
 SMALLEST = 8  # MiB
 
 
@@ -72,11 +71,6 @@ class Boot(unittest.TestCase):
             self.assertIn("mmio feb00000: no virtio device", output)
             self.assertIn("mmio 00100000: its registers cannot be mapped", output)  # the kernel's own memory
             self.assertIn("mmio d0000000: no virtio device", output)
-
-    @unittest.skipUnless(OVMF.exists(), f"{OVMF} is missing (Debian: ovmf)")
-    def test_uefi(self):
-        with Machine("-m", "256", "-bios", OVMF, "-cdrom", BUILD / "microkernelia.iso") as machine:
-            self.assertIn("Multiboot2", machine.wait_for("ready"))
 
     def test_idle_costs_nothing(self):
         """Below 3 % of a CPU, with a client that is connected and silent: QEMU's and the bridge's CPU time, counted."""

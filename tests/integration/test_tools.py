@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""The five tools, on both machines, by both ways to boot, in a small guest and in a large one."""
+"""The five tools, on both machines, by every way to boot, in a small guest and in a large one."""
 import unittest
 
-from vm import VM
+from vm import OVMF, VM
 
 SMALL, LARGE = 32, 4096  # MiB
+SMALL_UEFI = 64  # OVMF itself does not start in 48
 
 
 class FiveTools(unittest.TestCase):
     def check(self, boot, memory, machine="q35"):
         with VM(machine=machine, boot=boot, memory=memory) as vm, vm.client() as client:
+            self.assertEqual("BdsDxe" in vm.serial(), boot == "uefi")  # OVMF's boot device selection
             names = {tool["name"] for tool in client.request("tools/list")["tools"]}
             self.assertEqual(names, {"infer", "health", "metadata", "load_model", "logs"})
 
@@ -30,7 +32,7 @@ class FiveTools(unittest.TestCase):
 
             metadata = client.tool("metadata")
             self.assertEqual(metadata["model_name"], answer["model"])
-            self.assertEqual(metadata["build"]["boot"], {"iso": "multiboot2", "pvh": "pvh"}[boot])
+            self.assertEqual(metadata["build"]["boot"], {"iso": "multiboot2", "uefi": "multiboot2", "pvh": "pvh"}[boot])
             for place in ("boot module", "share"):
                 self.assertIn("guide.kv", [model["path"] for model in metadata["models"] if model["from"] == place])
 
@@ -45,6 +47,14 @@ class FiveTools(unittest.TestCase):
 
     def test_iso_large(self):
         self.check("iso", LARGE)
+
+    @unittest.skipUnless(OVMF.exists(), f"{OVMF} is missing (Debian: ovmf)")
+    def test_uefi_small(self):
+        self.check("uefi", SMALL_UEFI)
+
+    @unittest.skipUnless(OVMF.exists(), f"{OVMF} is missing (Debian: ovmf)")
+    def test_uefi_large(self):
+        self.check("uefi", LARGE)
 
     def test_pvh_small(self):
         self.check("pvh", SMALL)

@@ -22,6 +22,7 @@ RUN = ROOT / "tools" / "run"
 MCP_CLI = BUILD / "tools" / "mcp-cli"
 KERNEL = BUILD / "microkernelia.elf"
 GUIDE = ROOT / "airt" / "models" / "guide.kv"
+OVMF = pathlib.Path("/usr/share/OVMF/OVMF_CODE_4M.fd")  # what tools/run --boot uefi takes first
 MESSAGE_MAX = 1 << 20
 TIMEOUT = 60  # seconds for one answer: generous, because tests share two cores with anything
 
