@@ -51,6 +51,8 @@ static const struct malformed malformed[] = {
          "test.kv: record 1 at byte 0: question has a control character or is not UTF-8 at byte 3"),
     CASE("\5hello\3a\033b",
          "test.kv: record 1 at byte 0: answer has a control character or is not UTF-8 at byte 8"),
+    CASE("\5hello\3a\177b",
+         "test.kv: record 1 at byte 0: answer has a control character or is not UTF-8 at byte 8"),
     CASE("\5hello\3a\302\233",
          "test.kv: record 1 at byte 0: answer has a control character or is not UTF-8 at byte 8"),
     CASE("\5hello\2a\351",

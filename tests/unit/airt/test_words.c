@@ -4,6 +4,7 @@
  */
 #include "dictionary/words.h"
 #include "support.h"
+#include "utf8.h"
 #include "work.h"
 
 static bool equal(const char *a, const char *b)
@@ -243,6 +244,39 @@ static void test_sorting(void **state)
     }
 }
 
+/* The bytes that UTF-8's pattern of `length` bytes gives a number, whether that is allowed or not. */
+static void put_pattern(uint32_t number, size_t length, char bytes[4])
+{
+    static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+
+    for (size_t i = length - 1; i > 0; i--, number >>= 6)
+        bytes[i] = (char)(0x80 | (number & 0x3f));
+    bytes[0] = (char)(leads[length] | number);
+}
+
+/* Every number in every length that can hold it: valid in the shortest alone, and no surrogates. */
+static void test_utf8(void **state)
+{
+    static const uint32_t ends[] = {0, 0x80, 0x800, 0x10000, 0x200000};
+
+    (void)state;
+    for (size_t length = 1; length <= 4; length++) {
+        for (uint32_t number = 0; number < ends[length]; number++) {
+            bool valid =
+                number >= ends[length - 1] && number <= 0x10ffff && (number < 0xd800 || number > 0xdfff);
+            uint32_t character = 0;
+            char bytes[4];
+
+            put_pattern(number, length, bytes);
+            assert_int_equal(utf8_decode(bytes, length, &character), valid ? length : 0);
+            if (valid)
+                assert_int_equal(character, number);
+            if (length > 1)
+                assert_int_equal(utf8_decode(bytes, length - 1, &character), 0);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_long_words),
         cmocka_unit_test(test_broken_bytes),
         cmocka_unit_test(test_sorting),
+        cmocka_unit_test(test_utf8),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,7 @@ static void invalid_texts_say_where(void **state)
         {"\"\\ud800\\n0000\"", 1, "high surrogate"},
         {"\"\\ud800\\ud800\"", 1, "high surrogate"},
         {"\"x\\udc00\"", 2, "low surrogate"},
+        {"\"\\udfff\\udc00\"", 1, "low surrogate"},
         {"\"a\nb\"", 2, "control character"},
         {"\"a\tb\"", 2, "control character"},
         {"\"\x80\"", 1, "UTF-8"},
