@@ -185,26 +185,66 @@ int vsock_connect(struct vsock *vsock, uint64_t cid, uint32_t port, struct vsock
     return 0;
 }
 
-int64_t vsock_receive(struct vsock_connection *connection, void *buffer, size_t size)
+int64_t vsock_peek(const struct vsock_connection *connection, const void **bytes)
 {
-    struct vsock *vsock = connection->vsock;
+    const uint8_t *data = NULL;
+    size_t count = vsock_stream_front(&connection->stream, &data);
 
-    if (connection->stream.size > 0 || size == 0) {
-        size_t count = vsock_stream_read(vsock->os, &connection->stream, buffer, size);
-        connection->forwarded += (uint32_t)count;
-        /* Not after each read: the peer has half of the buffer left when it hears from us. */
-        uint32_t untold = connection->forwarded - connection->forwarded_told;
-        if (connection->state == VSOCK_STATE_ESTABLISHED &&
-            (connection->peer_shutdown & VSOCK_SHUTDOWN_SEND) == 0 &&
-            untold >= (vsock->config.receive_buffer_size + 1) / 2) {
-            vsock_transmit_control(connection, VSOCK_OP_CREDIT_UPDATE);
-            vsock_finish_call(vsock);
-        }
+    if (count > 0) {
+        *bytes = data;
         return (int64_t)count;
     }
     if ((connection->peer_shutdown & VSOCK_SHUTDOWN_SEND) != 0)
         return 0;
     return connection->state == VSOCK_STATE_DEAD ? -ECONNRESET : -EAGAIN;
+}
+
+/* Bytes have left the buffer: the peer may send as many again. */
+static void return_credit(struct vsock_connection *connection, size_t count)
+{
+    struct vsock *vsock = connection->vsock;
+
+    connection->forwarded += (uint32_t)count;
+    /* Not after each read: the peer has half of the buffer left when it hears from us. */
+    uint32_t untold = connection->forwarded - connection->forwarded_told;
+    if (connection->state == VSOCK_STATE_ESTABLISHED &&
+        (connection->peer_shutdown & VSOCK_SHUTDOWN_SEND) == 0 &&
+        untold >= (vsock->config.receive_buffer_size + 1) / 2) {
+        vsock_transmit_control(connection, VSOCK_OP_CREDIT_UPDATE);
+        vsock_finish_call(vsock);
+    }
+}
+
+void vsock_take(struct vsock_connection *connection, size_t size)
+{
+    const uint8_t *data = NULL;
+    size_t count = vsock_stream_front(&connection->stream, &data);
+
+    if (size > count)
+        size = count;
+    if (size == 0)
+        return;
+    vsock_stream_take(connection->vsock->os, &connection->stream, size);
+    return_credit(connection, size);
+}
+
+int64_t vsock_receive(struct vsock_connection *connection, void *buffer, size_t size)
+{
+    uint8_t *out = buffer;
+    const void *bytes = NULL;
+    size_t done = 0;
+    int64_t result = 0;
+
+    while (done < size && (result = vsock_peek(connection, &bytes)) > 0) {
+        size_t count = (size_t)result < size - done ? (size_t)result : size - done;
+        memcpy(out + done, bytes, count);
+        vsock_stream_take(connection->vsock->os, &connection->stream, count);
+        done += count;
+    }
+    if (done == 0)
+        return result;
+    return_credit(connection, done);
+    return (int64_t)done;
 }
 
 /* What the peer has room for, section 5.10.6.3. It may shrink its buffer below what is on its way, which the

@@ -143,7 +143,7 @@ struct vsock {
     struct virtio_queue *receive_queue, *transmit_queue, *event_queue;
     struct receive_buffer receive_buffers[RECEIVE_BUFFERS];
     uint32_t returned; /* receive buffers given back since the last kick */
-    uint32_t *events; /* EVENT_BUFFERS of them, written by the device */
+    uint32_t *events;  /* EVENT_BUFFERS of them, written by the device */
     uint64_t events_physical;
 
     uint8_t *inline_memory; /* TRANSMIT_INLINE for each slot */
@@ -174,7 +174,10 @@ struct vsock {
  * write. */
 bool vsock_stream_append(const struct virtio_os *os, struct vsock_stream *stream, const uint8_t *data,
                          size_t size);
-size_t vsock_stream_read(const struct virtio_os *os, struct vsock_stream *stream, uint8_t *out, size_t size);
+/* The bytes at the front, as far as they lie together; 0 when there are none. */
+size_t vsock_stream_front(const struct vsock_stream *stream, const uint8_t **data);
+/* Takes off at most what vsock_stream_front returned, which was not 0. */
+void vsock_stream_take(const struct virtio_os *os, struct vsock_stream *stream, size_t size);
 void vsock_stream_clear(const struct virtio_os *os, struct vsock_stream *stream);
 
 /* connection.c */

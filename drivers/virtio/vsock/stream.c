@@ -57,23 +57,24 @@ bool vsock_stream_append(const struct virtio_os *os, struct vsock_stream *stream
     return true;
 }
 
-size_t vsock_stream_read(const struct virtio_os *os, struct vsock_stream *stream, uint8_t *out, size_t size)
+size_t vsock_stream_front(const struct vsock_stream *stream, const uint8_t **data)
 {
-    size_t done = 0;
+    const struct vsock_segment *first = stream->first;
 
-    while (done < size && stream->first != NULL) {
-        struct vsock_segment *segment = stream->first;
-        size_t count = segment->end - segment->begin;
-        if (count > size - done)
-            count = size - done;
-        memcpy(out + done, segment->data + segment->begin, count);
-        segment->begin += count;
-        done += count;
-        if (segment->begin == segment->end)
-            free_first(os, stream);
-    }
-    stream->size -= done;
-    return done;
+    if (first == NULL)
+        return 0;
+    *data = first->data + first->begin;
+    return first->end - first->begin;
+}
+
+void vsock_stream_take(const struct virtio_os *os, struct vsock_stream *stream, size_t size)
+{
+    struct vsock_segment *first = stream->first;
+
+    first->begin += size;
+    stream->size -= size;
+    if (first->begin == first->end)
+        free_first(os, stream);
 }
 
 void vsock_stream_clear(const struct virtio_os *os, struct vsock_stream *stream)

@@ -151,6 +151,54 @@ static void test_receive_credit(void **state)
     host_stop();
 }
 
+/* What is looked at stays until it is taken, in parts if the owner likes, and only then is its credit the
+ * peer's again. */
+static void test_peek_and_take(void **state)
+{
+    (void)state;
+    host_start();
+    struct vsock_connection *connection = host_connect(HOST_PORT);
+    struct vsock_header header = host_header(VSOCK_OP_RW);
+    static uint8_t chunk[4000];
+    const void *bytes = NULL;
+    size_t read = 0;
+    size_t before = fake_os.bytes;
+
+    assert_int_equal(vsock_peek(connection, &bytes), -EAGAIN);
+    vsock_take(connection, 1); /* nothing is there */
+    header.length = sizeof(chunk);
+    for (size_t i = 0; i < 16; i++) {
+        for (size_t j = 0; j < sizeof(chunk); j++)
+            chunk[j] = pattern(i * sizeof(chunk) + j);
+        host_exchange(&header, chunk);
+    }
+    while (read < 16 * sizeof(chunk)) {
+        int64_t count = vsock_peek(connection, &bytes);
+        assert_true(count > 0);
+        assert_int_equal(vsock_peek(connection, &bytes), count);
+        size_t part = read % 3 == 0 && count > 1000 ? 1000 : (size_t)count;
+        for (size_t i = 0; i < part; i++)
+            assert_int_equal(((const uint8_t *)bytes)[i], pattern(read + i));
+        if (read < 32768)
+            host_expect_nothing();
+        vsock_take(connection, part);
+        read += part;
+    }
+    assert_true(host_expect(VSOCK_OP_CREDIT_UPDATE, HOST_PORT).header.forward_count >= 32768);
+    assert_int_equal(vsock_peek(connection, &bytes), -EAGAIN);
+    assert_int_equal(fake_os.bytes, before);
+
+    header.length = 3;
+    host_exchange(&header, "abc");
+    header = host_header(VSOCK_OP_SHUTDOWN);
+    header.flags = VSOCK_SHUTDOWN_SEND;
+    host_exchange(&header, NULL);
+    assert_int_equal(vsock_peek(connection, &bytes), 3);
+    vsock_take(connection, 4); /* no more than there is */
+    assert_int_equal(vsock_peek(connection, &bytes), 0);
+    host_stop();
+}
+
 static void test_credit_request_is_answered(void **state)
 {
     (void)state;
@@ -481,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_send_credit),
         cmocka_unit_test(test_send_wraparound),
         cmocka_unit_test(test_receive_credit),
+        cmocka_unit_test(test_peek_and_take),
         cmocka_unit_test(test_credit_request_is_answered),
         cmocka_unit_test(test_credit_is_enforced),
         cmocka_unit_test(test_receive_memory),

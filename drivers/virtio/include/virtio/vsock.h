@@ -78,6 +78,13 @@ int vsock_poll(struct vsock *vsock);
  * SHUTDOWN_SEND and all was read) and for `size` 0, -EAGAIN when there are none yet, -ECONNRESET. */
 int64_t vsock_receive(struct vsock_connection *connection, void *buffer, size_t size);
 
+/* The same without a copy, for an owner that may stop in the middle: sets *bytes to those at the front, as
+ * far as they lie together, and returns their number, or what vsock_receive does when there are none. They
+ * stay where they are until vsock_take, vsock_receive or the end of the connection. */
+int64_t vsock_peek(const struct vsock_connection *connection, const void **bytes);
+/* Takes `size` bytes, at most what vsock_peek returned, off the front. */
+void vsock_take(struct vsock_connection *connection, size_t size);
+
 /* Queues at most `size` bytes, as far as the peer's credit, the ring and memory allow. Returns how many (0 to
  * size), -EPIPE after vsock_shutdown_send or when the peer receives no more, -ECONNRESET. After fewer than
  * `size`, VSOCK_WRITABLE follows, also when it is only to say -EPIPE. Connections that wait for room in the
