@@ -17,9 +17,8 @@
 #include <tasks/task.h>
 #include <virtio/vsock.h>
 
-#define RECEIVE_SIZE      (16u * 1024)  /* read at a time */
-#define TURN_SIZE         (64u * 1024)  /* read from one connection before it is the next one's turn */
-#define OUTPUT_HIGH       (256u * 1024) /* more than this waiting: the client's requests wait too */
+#define TURN_SIZE         (64u * 1024) /* read from one connection before it is the next one's turn */
+#define OUTPUT_HIGH_MAX   (256u * 1024)
 #define VSOCK_BUFFER_SIZE (64u * 1024)
 #define HOUSEKEEPING_US   1000000 /* vsock's own time-outs, while there are connections */
 #define RESTART_DELAY_US  1000000
@@ -41,7 +40,9 @@ static struct vsock *vsock;
 static struct connection *connections;
 static struct interrupt_event activity;
 static struct connections_statistics statistics;
-static uint8_t scratch[RECEIVE_SIZE];
+/* More output than this waiting: the client's requests wait, too. When nobody reads, all outputs together
+ * take half of the client pool. */
+static size_t output_high;
 
 /* ---- output ---- */
 
@@ -150,9 +151,10 @@ static void read_input(struct connection *connection)
 {
     for (size_t turn = 0; turn < TURN_SIZE;) {
         if (connection->dead || connection->closing || connection->ended ||
-            connection->output.size > OUTPUT_HIGH)
+            connection->output.size > output_high)
             return; /* with output waiting: `readable` stays set, and the output's progress brings us back */
-        int64_t received = vsock_receive(connection->stream, scratch, sizeof scratch);
+        const void *bytes;
+        int64_t received = vsock_peek(connection->stream, &bytes);
         if (received == -EAGAIN) {
             connection->readable = false;
             return;
@@ -167,15 +169,11 @@ static void read_input(struct connection *connection)
             connection->readable = false;
             return;
         }
-        for (size_t at = 0; at < (size_t)received && !connection->closing && !connection->dead;) {
-            size_t consumed;
-            enum mcp_reader_event event =
-                mcp_reader_feed(&connection->reader, scratch + at, (size_t)received - at, &consumed);
-            at += consumed;
-            handle_event(connection, event);
-        }
+        size_t consumed;
+        handle_event(connection, mcp_reader_feed(&connection->reader, bytes, (size_t)received, &consumed));
         mcp_reader_trim(&connection->reader);
-        turn += (size_t)received;
+        vsock_take(connection->stream, consumed);
+        turn += consumed;
     }
 }
 
@@ -285,6 +283,9 @@ int connections_start_device(struct virtio_device *device)
 void connections_start(struct mcp_server *server)
 {
     mcp = server;
+    output_high = client_pool.limit / 2 / CONNECTIONS_MAX;
+    if (output_high > OUTPUT_HIGH_MAX)
+        output_high = OUTPUT_HIGH_MAX;
     if (vsock == NULL)
         log_write(LOG_WARNING, "service", "no vsock device: nobody can reach this machine");
     else
@@ -322,7 +323,7 @@ static bool serve_connections(void)
             read_input(connection);
         if (is_finished(connection))
             close_connection(connection);
-        else if (connection->readable && connection->output.size <= OUTPUT_HIGH)
+        else if (connection->readable && connection->output.size <= output_high)
             more = true;
     }
     return more;

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Many connections and many requests: every id is answered once, and what a client holds comes back when it goes."""
 import collections
+import concurrent.futures
 import contextlib
 import json
 import selectors
 import struct
 import unittest
 
-from vm import VM, Closed
+from vm import MESSAGE_MAX, VM, Closed
 
 CONNECTIONS_MAX = 64
 OVERLOADED = -32000
@@ -118,6 +119,54 @@ class Load(unittest.TestCase):
             # The first client's own answers may have made its buffers grow.
             grown = details["memory"]["client_pool_used"] - before["memory"]["client_pool_used"]
             self.assertLess(grown, 16384, "what the connections held came back")
+
+    def test_clients_that_do_not_read(self):
+        """Answers that nobody fetches do not use up the pool: their clients' requests wait, and all is answered."""
+        count = 200
+        request = json.dumps({"jsonrpc": "2.0", "id": "r", "method": "tools/list"}).encode()
+        with VM(memory=32) as vm, vm.client() as first, contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(vm.client()) for _ in range(CONNECTIONS_MAX - 1)]
+            for client in clients:
+                client.send_bytes((struct.pack(">I", len(request)) + request) * count)
+            first.tool("infer", prompt="What is MCP?")
+            for client in clients:
+                for _ in range(count):
+                    self.assertIn("result", client.receive())
+            memory = first.tool("health")["details"]["memory"]
+            self.assertEqual(memory["failures"], 0)
+            self.assertLess(memory["client_pool_peak"], memory["client_pool_limit"] * 3 // 4)
+
+    def test_the_longest_messages_from_everybody(self):
+        """More than the pool holds: each client gets an answer or is told so, and all is as before when they have gone."""
+        def frame(method, params, padded):
+            request = {"jsonrpc": "2.0", "id": 1000, "method": method, "params": params}
+            padded["prompt"] = "x" * (MESSAGE_MAX - len(json.dumps(request)) - len('"prompt": ""'))
+            text = json.dumps(request).encode()
+            return struct.pack(">I", len(text)) + text
+
+        def exchange(client, data):
+            client.send_bytes(data)
+            return client.receive()
+
+        arguments, params = {}, {}
+        frames = [frame("tools/call", {"name": "infer", "arguments": arguments}, arguments), frame("ping", params, params)]
+        with VM(memory=32) as vm, vm.client() as first:
+            before = first.tool("health")["details"]["memory"]
+            with contextlib.ExitStack() as stack:
+                clients = [stack.enter_context(vm.client()) for _ in range(CONNECTIONS_MAX - 1)]
+                with concurrent.futures.ThreadPoolExecutor(len(clients)) as threads:
+                    answers = list(threads.map(exchange, clients, frames * len(clients)))
+                refused = [answer["error"]["code"] for answer in answers if "error" in answer]
+                self.assertEqual(set(refused), {OVERLOADED})
+                for client in clients:  # each of them still works
+                    client.tool("infer", prompt="What is MCP?")
+            self.wait_for_connections(first, 1)
+            for _ in range(1000):  # the driver forgets a connection when its peer has confirmed the end
+                after = first.tool("health")["details"]["memory"]
+                if after["heap_used"] <= before["heap_used"]:
+                    break
+            for name in ("client_pool_used", "heap_used", "heap_blocks"):
+                self.assertEqual(after[name], before[name], name)
 
     def wait_for_connections(self, client, count):
         """The guest learns a moment later that a connection ended. Counts questions, not seconds."""
