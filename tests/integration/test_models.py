@@ -198,6 +198,20 @@ class Models(unittest.TestCase):
             os.kill(vm.virtiofsd_pid, signal.SIGCONT)
             self.assertFalse(client.answer(call)["result"].get("isError"))
 
+    def test_host_that_comes_back(self):
+        """A silence that is too long ends the call; the next one opens the share anew."""
+        with Share() as share, VM(boot="pvh", models=share) as vm, vm.client() as client:
+            os.kill(vm.virtiofsd_pid, signal.SIGSTOP)
+            call = client.start("tools/call", {"name": "load_model", "arguments": {"path": "copy.kv"}})
+            while "no answer" not in vm.serial():
+                time.sleep(0.1)
+            # QEMU may stand still in the reset of the device, until virtiofsd has taken notice of it.
+            os.kill(vm.virtiofsd_pid, signal.SIGCONT)
+            self.assertIn("does not answer", client.answer(call)["result"]["content"][0]["text"])
+            self.expect_old_model(client)
+            for _ in range(3):
+                self.assertIsNone(load(client, "copy.kv"))
+
     # tools/run
 
     def ask(self, *arguments, prefix=(), **environment):
