@@ -27,14 +27,26 @@ int scan_add(struct dictionary *dictionary, struct scan *scan, size_t question)
     return work_spend(scan->work, WORK_PER_QUESTION);
 }
 
+/* Whether eight bytes are all printable ASCII, as nearly all text is: none has its top bit, is below a space
+ * (then the subtraction borrows into a top bit), or is DEL (then the addition carries into its top bit). */
+static bool eight_plain(const char *text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t bytes;
+
+    memcpy(&bytes, text, sizeof(bytes));
+    return ((bytes | (bytes - ones * 0x20) | (bytes + ones)) & ones * 0x80) == 0;
+}
+
 int scan_text(struct dictionary *dictionary, struct scan *scan, size_t start, size_t length, size_t *bad)
 {
     size_t end = start + length;
     size_t counted = start;
 
     for (size_t at = start; at < end;) {
-        uint32_t character = 0;
-        size_t bytes = utf8_decode(dictionary->data + at, end - at, &character);
+        uint32_t character = ' ';
+        bool plain = end - at >= 8 && eight_plain(dictionary->data + at);
+        size_t bytes = plain ? 8 : utf8_decode(dictionary->data + at, end - at, &character);
         bool control = (character < 0x20 && character != '\t' && character != '\n' && character != '\r') ||
                        (character >= 0x7f && character < 0xa0);
 

@@ -107,6 +107,22 @@ static void test_malformed(void **state)
     }
 }
 
+/* Every byte at every place of a text: alone it is fine where it is printable ASCII or white space. */
+static void test_every_byte_everywhere(void **state)
+{
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        for (size_t at = 0; at < 26; at++) {
+            char text[] = "# microkernelia dictionary\nQ: a\nA: abcdefghijklmnopqrstuvwxyz\n";
+            struct airt_model *model = NULL;
+            bool fine = (byte >= 0x20 && byte < 0x7f) || byte == '\t' || byte == '\n' || byte == '\r';
+
+            text[sizeof(text) - 1 - 27 + at] = (char)byte;
+            assert_int_equal(load_bytes(text, sizeof(text) - 1, true, &model), fine ? 0 : -EINVAL);
+        }
+    }
+}
+
 static void test_long_questions_and_names(void **state)
 {
     static char text[4000];
@@ -373,6 +389,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_every_byte_everywhere),
         cmocka_unit_test(test_long_questions_and_names),
         cmocka_unit_test(test_a_source_must_be_one),
         cmocka_unit_test(test_long_source_name),
