@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A byte stream to a server over a Unix socket, AF_VSOCK or TCP, with timeouts and Ctrl-C. All that is
- * particular to the operating system's sockets, signals and clock stands in connection.c.
+ * particular to the operating system's sockets, signals and clock stands in connection.c, and for Windows,
+ * where there is TCP alone, in connection_windows.c.
  */
 #ifndef MCP_CLI_CONNECTION_H
 #define MCP_CLI_CONNECTION_H
@@ -30,7 +31,7 @@ enum status endpoint_vsock(struct endpoint *endpoint, const char *text, struct e
 enum status endpoint_tcp(struct endpoint *endpoint, const char *text, struct error *error);
 
 struct connection {
-    int fd; /* -1: closed */
+    int fd; /* -1: closed; on Windows a SOCKET */
 };
 
 /* STATUS_OK, STATUS_CONNECTION or STATUS_INTERRUPTED. */
@@ -53,8 +54,8 @@ double clock_exact_ms(void);
 /* From here on Ctrl-C is let through only where something waits, so that it is never lost between a check and
  * a wait. */
 void interrupt_initialise(void);
-/* Waits until there is something to read. Returns 0, -EINTR after Ctrl-C (interrupt_take tells), or another
- * negative errno. */
+/* For editor.c: waits until there is something to read. Returns 0, -EINTR after Ctrl-C (interrupt_take
+ * tells), or another negative errno. */
 int interrupt_wait(int fd);
 /* Whether Ctrl-C was pressed since the last call. */
 bool interrupt_take(void);

@@ -2,14 +2,12 @@
  *
  * mcp-cli: a client of the Model Context Protocol for people and scripts.
  */
-#include <locale.h>
-#include <langinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "commands.h"
+#include "platform.h"
 #include "prompt.h"
 
 #define DEFAULT_SOCKET  "/tmp/vm.sock"
@@ -86,14 +84,6 @@ static enum status configure(struct session *session, const struct settings *set
     return read_endpoint(settings, &session->options.endpoint, error);
 }
 
-/* libedit and terminals need a locale whose characters are UTF-8, as MCP's are; numbers stay as C has them.
- */
-static void set_locale(void)
-{
-    if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
-        setlocale(LC_CTYPE, "C.UTF-8");
-}
-
 static enum status run(struct session *session, int count, char **argv, struct error *error)
 {
     struct settings settings = {0};
@@ -124,7 +114,7 @@ static enum status run(struct session *session, int count, char **argv, struct e
 
 int main(int argc, char **argv)
 {
-    set_locale();
+    platform_initialise(&argc, &argv);
     interrupt_initialise();
 
     struct session session = {0};

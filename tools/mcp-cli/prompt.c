@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "editor.h"
 #include "line.h"
+#include "platform.h"
 
 static void print_help(const struct session *session)
 {
@@ -56,7 +57,7 @@ static enum status run_lines(struct session *session, struct error *error)
     enum status first = STATUS_OK;
     while (!quit) {
         interrupt_ends(true); /* between commands there is nothing to cancel */
-        ssize_t length = getline(&text, &size, stdin);
+        ssize_t length = platform_read_line(&text, &size);
         interrupt_ends(false);
         if (length < 0)
             break;
@@ -102,7 +103,9 @@ static enum status run_terminal(struct session *session, struct error *error)
     struct editor editor;
     int result = editor_open(&editor, session);
     if (result < 0)
-        return error_set(error, STATUS_USAGE, "this terminal cannot be used (%s)", strerror(-result));
+        return error_set(error, STATUS_USAGE,
+                         "this terminal cannot be used (%s): give a command, or commands on a pipe",
+                         strerror(-result));
     greet(session);
     bool quit = false;
     while (!quit) {
