@@ -45,7 +45,7 @@ static void same(const char *format, ...)
 
 static void test_numbers_like_libc(void **state)
 {
-    static const char *const flags[] = {"", "-", "0", "-0", "0-"};
+    static const char *const flags[] = {"", "-", "0", "-0", "0-", "#", "#0", "-#"};
     static const char *const widths[] = {"", "1", "2", "5", "12", "40"};
     static const char *const precisions[] = {"", ".", ".0", ".1", ".3", ".12", ".30"};
     static const struct {
@@ -62,7 +62,8 @@ static void test_numbers_like_libc(void **state)
         for (size_t w = 0; w < sizeof(widths) / sizeof(widths[0]); w++)
             for (size_t p = 0; p < sizeof(precisions) / sizeof(precisions[0]); p++)
                 for (size_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++)
-                    for (const char *type = "diuxX"; *type != '\0'; type++) {
+                    for (const char *type = strchr(flags[f], '#') == NULL ? "diuxX" : "xX"; *type != '\0';
+                         type++) {
                         char format[40];
                         size_t v = (f + w * 3 + p * 5 + l * 7 + (size_t)*type) % 20;
 
@@ -77,6 +78,7 @@ static void test_numbers_like_libc(void **state)
     for (size_t v = 0; v < 20; v++) {
         same("%d %i %u %x %X", (int)values[v], (int)values[v], (int)values[v], (int)values[v],
              (int)values[v]);
+        same("%#x %#llX", (int)values[v], values[v]);
         same("%lld %llu %llx %zd %zu", values[v], values[v], values[v], values[v], values[v]);
         same("%hhd %hhu %hd %hu %hhx", (int)values[v], (int)values[v], (int)values[v], (int)values[v],
              (int)values[v]);

@@ -340,6 +340,7 @@ static void strings_are_decoded(void **state)
         {"\"abc\"", "abc", 3},
         {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t", 8},
         {"\"\\u0041\\u00e9\\u20AC\\uD83D\\uDE00\"", "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 10},
+        {"\"\\uD800\\uDC00\\uDBFF\\uDFFF\"", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", 8},
         {"\"\xc3\xa9\\u0000x\"", "\xc3\xa9\0x", 4},
         {"\"\\uffff\\u0080\\u07ff\\u0800\"", "\xef\xbf\xbf\xc2\x80\xdf\xbf\xe0\xa0\x80", 10},
         {"\"\\udbff\\udfff\"", "\xf4\x8f\xbf\xbf", 4},
