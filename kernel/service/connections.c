@@ -17,11 +17,11 @@
 #include <tasks/task.h>
 #include <virtio/vsock.h>
 
-#define TURN_SIZE         (64u * 1024) /* read from one connection before it is the next one's turn */
-#define OUTPUT_HIGH_MAX   (256u * 1024)
-#define VSOCK_BUFFER_SIZE (64u * 1024)
-#define HOUSEKEEPING_US   1000000 /* vsock's own time-outs, while there are connections */
-#define RESTART_DELAY_US  1000000
+#define TURN_SIZE        (64u * 1024) /* read from one connection before it is the next one's turn */
+#define OUTPUT_HIGH_MAX  (256u * 1024)
+#define INPUT_MAX        (64u * 1024) /* that vsock keeps until it is read */
+#define HOUSEKEEPING_US  1000000      /* vsock's own time-outs, while there are connections */
+#define RESTART_DELAY_US 1000000
 
 struct connection {
     struct connection *next;
@@ -40,9 +40,15 @@ static struct vsock *vsock;
 static struct connection *connections;
 static struct interrupt_event activity;
 static struct connections_statistics statistics;
-/* More output than this waiting: the client's requests wait, too. When nobody reads, all outputs together
- * take half of the client pool. */
+/* More output than this waiting: the client's requests wait, too. */
 static size_t output_high;
+
+/* What one connection may hold back: when all do, together it is half of the client pool at most. */
+static size_t share_of_pool(size_t most)
+{
+    size_t share = client_pool.limit / 2 / CONNECTIONS_MAX;
+    return share < most ? share : most;
+}
 
 /* ---- output ---- */
 
@@ -264,10 +270,10 @@ int connections_start_device(struct virtio_device *device)
 {
     if (vsock != NULL)
         return -EBUSY;
-    static const struct vsock_config config = {.connections_max = CONNECTIONS_MAX,
-                                               .receive_buffer_size = VSOCK_BUFFER_SIZE,
-                                               .event = on_event,
-                                               .wake = on_interrupt};
+    const struct vsock_config config = {.connections_max = CONNECTIONS_MAX,
+                                        .receive_buffer_size = share_of_pool(INPUT_MAX),
+                                        .event = on_event,
+                                        .wake = on_interrupt};
     int error = vsock_create(device, &config, &vsock);
     if (error != 0) {
         vsock = NULL;
@@ -283,9 +289,7 @@ int connections_start_device(struct virtio_device *device)
 void connections_start(struct mcp_server *server)
 {
     mcp = server;
-    output_high = client_pool.limit / 2 / CONNECTIONS_MAX;
-    if (output_high > OUTPUT_HIGH_MAX)
-        output_high = OUTPUT_HIGH_MAX;
+    output_high = share_of_pool(OUTPUT_HIGH_MAX);
     if (vsock == NULL)
         log_write(LOG_WARNING, "service", "no vsock device: nobody can reach this machine");
     else
