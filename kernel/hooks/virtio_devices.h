@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * The machine's virtio devices, on PCI and where the command line says. They are looked for once, because
- * probing a function that a driver uses would stop it; each is then offered until somebody takes it. The main
- * task only.
+ * probing a function that a driver uses would stop it; each is then offered until somebody takes it. From
+ * tasks; who takes a device may wait meanwhile, so after the first offer, which is of all, each kind is one
+ * task's.
  */
 #ifndef KERNEL_HOOKS_VIRTIO_DEVICES_H
 #define KERNEL_HOOKS_VIRTIO_DEVICES_H
