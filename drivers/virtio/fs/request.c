@@ -115,16 +115,18 @@ struct fs_request *fs_request_try(struct virtio_fs *fs, int *error)
         *error = -EIO;
         return NULL;
     }
+    bool others = false; /* somebody will give one back */
     for (size_t i = 0; i < FS_REQUESTS; i++) {
         struct fs_request *request = &fs->requests[i];
-        if (request->busy)
+        if (request->busy) {
+            others = true;
             continue;
+        }
         if (request->memory == NULL)
             request->memory =
                 fs->os->alloc_aligned(fs->os->context, FS_PAGE_SIZE, FS_PAGE_SIZE, &request->physical);
         if (request->memory == NULL) {
-            /* Those before it have a page each, and the device gives them back. */
-            *error = fs->statistics.in_flight > 0 ? 0 : -ENOMEM;
+            *error = others ? 0 : -ENOMEM;
             return NULL;
         }
         request->busy = true;

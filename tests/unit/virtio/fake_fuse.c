@@ -322,6 +322,7 @@ static void wake(void *context)
         fuse_server.raised = true;
         return;
     }
+    fuse_server.sleepers = 0; /* all may run, and will */
     fuse_server.generation++;
     pthread_cond_broadcast(&changed);
 }
@@ -342,10 +343,10 @@ static int wait(void *context)
             pthread_cond_wait(&changed, &running);
         } else if (!step()) {
             fuse_server.deadlock = true;
+            fuse_server.sleepers = 0;
             pthread_cond_broadcast(&changed);
         }
     }
-    fuse_server.sleepers--;
     return fuse_server.deadlock ? -EDEADLK : 0;
 }
 
