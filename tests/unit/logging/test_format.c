@@ -78,7 +78,6 @@ static void test_numbers_like_libc(void **state)
     for (size_t v = 0; v < 20; v++) {
         same("%d %i %u %x %X", (int)values[v], (int)values[v], (int)values[v], (int)values[v],
              (int)values[v]);
-        same("%#x %#llX", (int)values[v], values[v]);
         same("%lld %llu %llx %zd %zu", values[v], values[v], values[v], values[v], values[v]);
         same("%hhd %hhu %hd %hu %hhx", (int)values[v], (int)values[v], (int)values[v], (int)values[v],
              (int)values[v]);
