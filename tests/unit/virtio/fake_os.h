@@ -58,6 +58,6 @@ void fake_message(uint64_t address, uint32_t data);
 
 /* A line rises. As an interrupt controller does, it remembers one edge that comes while the handler runs; one
  * that comes while nobody has the line is lost. */
-void fake_line_edge(uint32_t line);
+void fake_line_edge(uint32_t number);
 
 #endif
