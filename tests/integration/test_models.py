@@ -5,11 +5,12 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
-from vm import GUIDE, RUN, TIMEOUT, VM, Folder
+from vm import GUIDE, RUN, TIMEOUT, VM, Folder, why_no_share
 
 QUESTION = "What is a unikernel?"
 MANY = 1000
@@ -261,4 +262,8 @@ class Models(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    reason = why_no_share()
+    if reason:
+        print(f"skipped: {reason}")
+        sys.exit(77)
     unittest.main()

@@ -27,6 +27,14 @@ MESSAGE_MAX = 1 << 20
 TIMEOUT = 60  # seconds for one answer: generous, because tests share two cores with anything
 
 
+def why_no_share():
+    """Why tools/run cannot share a folder on this machine; "" where it can. Some containers forbid the namespaces for it."""
+    with tempfile.TemporaryDirectory(prefix="mk-") as folder:
+        check = subprocess.run([ROOT / "tools" / "serve-models", "--check", folder, GUIDE.parent], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, check=False)
+    return check.stdout.strip() or "serve-models fails" if check.returncode != 0 else ""
+
+
 class Folder:
     """A private folder with a short path (a Unix socket's is limited) that is also XDG_RUNTIME_DIR."""
 
