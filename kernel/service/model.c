@@ -22,6 +22,7 @@ static struct job jobs[MODEL_JOBS_MAX];
 static size_t job_first, job_count;
 static struct wait_queue job_waiters;
 static struct airt_model *current;
+static struct airt_error first_error; /* why there is no model from the start */
 static const struct boot_info *boot_modules;
 
 static struct {
@@ -228,14 +229,18 @@ int model_queue(void (*run)(void *argument), void *argument)
 int model_start(const struct boot_info *boot, const char *name)
 {
     boot_modules = boot;
-    struct airt_error error;
     if (name[0] == '\0' && boot->module_count > 0)
         name = boot->modules[0].name;
     if (name[0] == '\0')
         log_write(LOG_WARNING, "model", "no boot module, so no model: infer cannot answer");
     else
-        (void)model_load(name, &error); /* it says in the log what is wrong */
+        (void)model_load(name, &first_error);
     return task_create("model", model_task, NULL, MODEL_STACK_SIZE);
+}
+
+const char *model_first_error(void)
+{
+    return first_error.text;
 }
 
 struct airt_model *model_get(void)

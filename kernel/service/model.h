@@ -33,6 +33,9 @@ int model_load(const char *path, struct airt_error *error);
 /* NULL when there is none. */
 struct airt_model *model_get(void);
 
+/* Why the first model did not load; "" when it did, or when none was asked for. */
+const char *model_first_error(void);
+
 /* The boot modules that could be loaded. */
 const struct boot_info *model_modules(void);
 

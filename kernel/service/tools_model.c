@@ -8,13 +8,14 @@
 #include <arch/cpu.h>
 #include <arch/timer.h>
 #include <hooks/library_memory.h>
+#include <logging/log.h>
 #include <memory/heap.h>
 #include <service/model.h>
 #include <service/share.h>
 #include <service/tools.h>
 
 #define LISTING_MAX 1000          /* files of a share that metadata lists */
-#define TEXT_MAX    (512u * 1024) /* of one answer: with escapes it still fits a message */
+#define TEXT_MAX    (480u * 1024) /* of one answer, which travels twice in a message of 1 MiB */
 
 /* ---- infer ---- */
 
@@ -73,6 +74,16 @@ static void write_inference(struct inference *inference, const struct airt_resul
     mcp_call_finish(inference->call);
 }
 
+static void fail_without_model(struct mcp_call *call)
+{
+    const char *reason = model_first_error();
+    char text[sizeof(struct airt_error) + 100];
+    (void)log_format(text, sizeof text,
+                     "no model is loaded%s%s; use load_model, or start with another boot module",
+                     reason[0] != '\0' ? ": " : "", reason);
+    mcp_call_fail(call, text);
+}
+
 static void run_inference(void *argument)
 {
     struct inference *inference = argument;
@@ -83,14 +94,14 @@ static void run_inference(void *argument)
     if (mcp_call_is_cancelled(call)) {
         mcp_call_fail(call, "cancelled");
     } else if (model_get() == NULL) {
-        mcp_call_fail(call, "no model is loaded: use load_model, or start the machine with a boot module");
+        fail_without_model(call);
     } else {
         (void)model_hooks(call_is_cancelled, call);
         int status = airt_infer(model_get(), &inference->request, append_text, inference, &result, &error);
         if (status == 0)
             write_inference(inference, &result, timer_now_us() - start);
         else if (inference->too_long)
-            mcp_call_fail(call, "the answer is longer than 512 KiB: give max_tokens");
+            mcp_call_fail(call, "the answer is longer than 480 KiB: give max_tokens");
         else if (status == -ECANCELED)
             mcp_call_fail(call, mcp_call_is_cancelled(call) ? "cancelled" : "out of memory for the answer");
         else

@@ -38,6 +38,7 @@ class Boot(unittest.TestCase):
             answer = client.request("tools/call", {"name": "infer", "arguments": {"prompt": "What is a unikernel?"}})
             self.assertTrue(answer["isError"])
             self.assertIn("load_model", answer["content"][0]["text"])
+            self.assertIn(pathlib.Path(__file__).name, answer["content"][0]["text"])  # and what was wrong with it
 
     def test_smallest_memory(self):
         with VM(boot="pvh", memory=SMALLEST) as vm, vm.client() as client:
