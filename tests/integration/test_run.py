@@ -85,7 +85,7 @@ class Run(unittest.TestCase):
 
     def test_exit_status(self):
         for arguments, status in ((("load-model", "none.kv"), 1), (("no-such-command",), 2), (("--boot", "tape"), 2),
-                                  (("--memory", "0"), 2), (("--socket", "/tmp/" + "x" * 92, "health"), 2),
+                                  (("--memory", "0"), 2), (("--memory", "1", "health"), 2), (("--socket", "/tmp/" + "x" * 92, "health"), 2),
                                   (("--socket", "/tmp/" + "x" * 91, "health"), 0), (("--fly",), 2),
                                   (("--detach", "health"), 2), (("--help",), 0),
                                   (("--socket", "/nonexistent/vm.sock", "health"), 4),
