@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * vsock's events only set marks; the task then serves each marked connection in turn, a bounded piece at a
- * time, so that one client's flood does not keep the others waiting.
+ * The listeners' events only set marks; the task then serves each marked connection in turn, a bounded piece
+ * at a time, so that one client's flood does not keep the others waiting.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,20 +12,15 @@
 #include <logging/log.h>
 #include <mcp/transport.h>
 #include <service/connections.h>
-#include <service/devices.h>
 #include <service/output_queue.h>
 #include <tasks/task.h>
-#include <virtio/vsock.h>
 
-#define TURN_SIZE        (64u * 1024) /* read from one connection before it is the next one's turn */
-#define OUTPUT_HIGH_MAX  (256u * 1024)
-#define INPUT_MAX        (64u * 1024) /* that vsock keeps until it is read */
-#define HOUSEKEEPING_US  1000000      /* vsock's own time-outs, while there are connections */
-#define RESTART_DELAY_US 1000000
+#define TURN_SIZE       (64u * 1024) /* read from one connection before it is the next one's turn */
+#define OUTPUT_HIGH_MAX (256u * 1024)
 
 struct connection {
     struct connection *next;
-    struct vsock_connection *stream;
+    struct stream stream;
     struct mcp_session *session;
     struct mcp_reader reader;
     struct output_queue output;
@@ -36,7 +31,8 @@ struct connection {
 };
 
 static struct mcp_server *mcp;
-static struct vsock *vsock;
+static const struct listener *const *listeners;
+static size_t listener_count;
 static struct connection *connections;
 static struct interrupt_event activity;
 static struct connections_statistics statistics;
@@ -44,7 +40,7 @@ static struct connections_statistics statistics;
 static size_t output_high;
 
 /* What one connection may hold back: when all do, together it is half of the client pool at most. */
-static size_t share_of_pool(size_t most)
+size_t connections_input_share(size_t most)
 {
     size_t share = client_pool.limit / 2 / CONNECTIONS_MAX;
     return share < most ? share : most;
@@ -52,19 +48,24 @@ static size_t share_of_pool(size_t most)
 
 /* ---- output ---- */
 
+static int64_t stream_send(struct connection *connection, const void *bytes, size_t length)
+{
+    return connection->stream.operations->send(connection->stream.handle, bytes, length);
+}
+
 static void flush_output(struct connection *connection)
 {
     const void *bytes;
     size_t length;
     while ((length = output_queue_front(&connection->output, &bytes)) > 0) {
-        int64_t sent = vsock_send(connection->stream, bytes, length);
+        int64_t sent = stream_send(connection, bytes, length);
         if (sent < 0) {
             connection->dead = true;
             return;
         }
         output_queue_take(&connection->output, (size_t)sent);
         if ((size_t)sent < length)
-            return; /* VSOCK_WRITABLE follows */
+            return; /* connection_writable follows */
     }
 }
 
@@ -72,7 +73,7 @@ static int send_bytes(struct connection *connection, const void *bytes, size_t l
 {
     size_t sent = 0;
     if (connection->output.size == 0) {
-        int64_t result = vsock_send(connection->stream, bytes, length);
+        int64_t result = stream_send(connection, bytes, length);
         if (result < 0)
             return (int)result;
         sent = (size_t)result;
@@ -155,12 +156,13 @@ static void handle_event(struct connection *connection, enum mcp_reader_event ev
 
 static void read_input(struct connection *connection)
 {
+    const struct stream *stream = &connection->stream;
     for (size_t turn = 0; turn < TURN_SIZE;) {
         if (connection->dead || connection->closing || connection->ended ||
             connection->output.size > output_high)
             return; /* with output waiting: `readable` stays set, and the output's progress brings us back */
         const void *bytes;
-        int64_t received = vsock_peek(connection->stream, &bytes);
+        int64_t received = stream->operations->peek(stream->handle, &bytes);
         if (received == -EAGAIN) {
             connection->readable = false;
             return;
@@ -178,18 +180,18 @@ static void read_input(struct connection *connection)
         size_t consumed;
         handle_event(connection, mcp_reader_feed(&connection->reader, bytes, (size_t)received, &consumed));
         mcp_reader_trim(&connection->reader);
-        vsock_take(connection->stream, consumed);
+        stream->operations->take(stream->handle, consumed);
         turn += consumed;
     }
 }
 
 /* ---- life and death ---- */
 
-static void open_connection(struct vsock_connection *stream)
+struct connection *connection_open(const struct stream *stream)
 {
     struct connection *connection = budget_alloc(&client_pool, sizeof *connection);
     if (connection != NULL) {
-        *connection = (struct connection){.stream = stream};
+        *connection = (struct connection){.stream = *stream};
         mcp_reader_initialise(&connection->reader, &kernel_transport_memory);
         if (mcp_session_open(mcp, send_message, connection, &connection->session) != 0) {
             budget_free(&client_pool, connection, sizeof *connection);
@@ -199,16 +201,16 @@ static void open_connection(struct vsock_connection *stream)
     if (connection == NULL) {
         statistics.refused++;
         log_write(LOG_WARNING, "service", "connection refused: out of memory");
-        vsock_abort(stream);
-        return;
+        stream->operations->abort(stream->handle);
+        return NULL;
     }
-    vsock_set_context(stream, connection);
     connection->next = connections;
     connections = connection;
     statistics.open++;
     statistics.accepted++;
-    log_write(LOG_DEBUG, "service", "connection from %llu:%u", (unsigned long long)vsock_peer_cid(stream),
-              vsock_peer_port(stream));
+    log_write(LOG_DEBUG, "service", "connection from %s %llu:%u", stream->kind,
+              (unsigned long long)stream->peer_cid, stream->peer_port);
+    return connection;
 }
 
 static void close_connection(struct connection *connection)
@@ -222,10 +224,11 @@ static void close_connection(struct connection *connection)
     mcp_session_close(connection->session);
     mcp_reader_release(&connection->reader);
     output_queue_clear(&connection->output);
-    if (connection->stream != NULL && connection->dead)
-        vsock_abort(connection->stream);
-    else if (connection->stream != NULL)
-        vsock_close(connection->stream);
+    const struct stream *stream = &connection->stream;
+    if (connection->dead)
+        stream->operations->abort(stream->handle);
+    else
+        stream->operations->close(stream->handle);
     budget_free(&client_pool, connection, sizeof *connection);
     statistics.open--;
 }
@@ -239,78 +242,52 @@ static bool is_finished(const struct connection *connection)
     return connection->closing || (connection->ended && mcp_session_pending(connection->session) == 0);
 }
 
-/* Called from vsock_poll. */
-static void on_event(void *context, enum vsock_event event, struct vsock_connection *stream)
+void connections_drop(const struct stream_operations *operations)
 {
-    (void)context;
-    if (event == VSOCK_ACCEPTED) {
-        open_connection(stream);
-        return;
+    for (struct connection *connection = connections, *next; connection != NULL; connection = next) {
+        next = connection->next;
+        if (connection->stream.operations == operations) {
+            connection->dead = true;
+            close_connection(connection);
+        }
     }
-    struct connection *connection = vsock_get_context(stream);
-    if (connection == NULL)
-        return;
-    if (event == VSOCK_READABLE)
-        connection->readable = true;
-    else if (event == VSOCK_WRITABLE)
-        connection->writable = true;
-    else if (event == VSOCK_RESET)
-        connection->dead = true;
 }
 
-INTERRUPT_CODE static void on_interrupt(void *context)
+void connection_readable(struct connection *connection)
+{
+    connection->readable = true;
+}
+
+void connection_writable(struct connection *connection)
+{
+    connection->writable = true;
+}
+
+void connection_reset(struct connection *connection)
+{
+    connection->dead = true;
+}
+
+INTERRUPT_CODE void connections_wake(void *context)
 {
     (void)context;
     interrupt_event_raise(&activity);
 }
 
-/* ---- the device ---- */
+/* ---- the task ---- */
 
-int connections_start_device(struct virtio_device *device)
-{
-    if (vsock != NULL)
-        return -EBUSY;
-    const struct vsock_config config = {.connections_max = CONNECTIONS_MAX,
-                                        .receive_buffer_size = share_of_pool(INPUT_MAX),
-                                        .event = on_event,
-                                        .wake = on_interrupt};
-    int error = vsock_create(device, &config, &vsock);
-    if (error != 0) {
-        vsock = NULL;
-        log_write(LOG_ERROR, "service", "the vsock device does not start: error %d", -error);
-        return 0; /* vsock_create has taken the device, and destroyed it */
-    }
-    error = vsock_listen(vsock, MCP_PORT);
-    if (error != 0)
-        log_write(LOG_ERROR, "service", "cannot listen on port %u: error %d", MCP_PORT, -error);
-    return 0;
-}
-
-void connections_start(struct mcp_server *server)
+void connections_start(struct mcp_server *server, const struct listener *const *all, size_t count)
 {
     mcp = server;
-    output_high = share_of_pool(OUTPUT_HIGH_MAX);
-    if (vsock == NULL)
+    listeners = all;
+    listener_count = count;
+    output_high = connections_input_share(OUTPUT_HIGH_MAX);
+    bool reachable = false;
+    for (size_t i = 0; i < count; i++)
+        if (listeners[i]->announce())
+            reachable = true;
+    if (!reachable)
         log_write(LOG_WARNING, "service", "no vsock device: nobody can reach this machine");
-    else
-        log_write(LOG_INFO, "service", "listening on vsock %llu:%u",
-                  (unsigned long long)vsock_guest_cid(vsock), MCP_PORT);
-}
-
-/* A device that broke is reset and started again; its connections are lost, and their clients see that. */
-static void restart_device(void)
-{
-    log_write(LOG_ERROR, "service", "the vsock device is broken: starting it again");
-    while (connections != NULL) {
-        connections->dead = true;
-        close_connection(connections);
-    }
-    vsock_destroy(vsock);
-    vsock = NULL;
-    statistics.device_resets++;
-    task_sleep_until(timer_now_us() + RESTART_DELAY_US);
-    devices_start(VIRTIO_ID_VSOCK);
-    connections_start(mcp);
 }
 
 /* One turn for everybody. Returns whether somebody has more to do right now. */
@@ -333,37 +310,28 @@ static bool serve_connections(void)
     return more;
 }
 
-/* Also those that we closed and whose end the peer has not confirmed yet. */
-static bool vsock_has_connections(void)
-{
-    struct vsock_statistics vsock_statistics = {0};
-    if (vsock != NULL)
-        vsock_get_statistics(vsock, &vsock_statistics);
-    return vsock_statistics.connections > 0;
-}
-
 _Noreturn void connections_run(void)
 {
     for (;;) {
-        bool more = false;
-        if (vsock != NULL) {
-            if (vsock_poll(vsock) != 0) {
-                restart_device();
-                continue;
-            }
-            more = serve_connections();
+        uint64_t deadline = TASK_FOREVER;
+        for (size_t i = 0; i < listener_count; i++) {
+            uint64_t next = listeners[i]->poll();
+            if (next < deadline)
+                deadline = next;
         }
-        if (more) {
+        if (serve_connections())
             task_yield();
-            continue;
-        }
-        uint64_t deadline = vsock_has_connections() ? timer_now_us() + HOUSEKEEPING_US : TASK_FOREVER;
-        (void)interrupt_event_wait(&activity, deadline);
+        else
+            (void)interrupt_event_wait(&activity, deadline);
     }
 }
 
 void connections_get_statistics(struct connections_statistics *result)
 {
     *result = statistics;
-    result->guest_cid = vsock != NULL ? vsock_guest_cid(vsock) : 0;
+}
+
+void connections_count_device_reset(void)
+{
+    statistics.device_resets++;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * MCP sessions over vsock connections. All of it runs in the task that calls connections_run; answers may
+ * MCP sessions over the clients' streams. All of it runs in the task that calls connections_run; answers may
  * come from other tasks.
  */
 #ifndef KERNEL_SERVICE_CONNECTIONS_H
@@ -9,25 +9,43 @@
 #include <stdint.h>
 
 #include <mcp/server.h>
-#include <virtio/device.h>
+#include <service/listener.h>
+#include <service/stream.h>
 
 #define CONNECTIONS_MAX 64
 
-/* Takes a vsock device, and listens on port 5000; devices_start calls it. Returns 0, or -EBUSY when there is
- * one already. */
-int connections_start_device(struct virtio_device *device);
+struct connection;
 
-/* Serves `server` from here on; says in the log where, or that there is no vsock device. */
-void connections_start(struct mcp_server *server);
-
+/* Serves `server` from here on, to the clients of `count` listeners; both must stay. Says in the log where
+ * they connect. */
+void connections_start(struct mcp_server *server, const struct listener *const *listeners, size_t count);
 _Noreturn void connections_run(void);
+
+/* ---- for listeners, from within their poll ---- */
+
+/* Has connections_run poll the listeners soon: the `wake` of a device. Any context. */
+void connections_wake(void *context);
+
+/* Begins a session with a client. Returns NULL when it is refused: then the stream is aborted. */
+struct connection *connection_open(const struct stream *stream);
+
+/* The stream can be read (or has ended), takes bytes again, or is dead. */
+void connection_readable(struct connection *connection);
+void connection_writable(struct connection *connection);
+void connection_reset(struct connection *connection);
+
+/* Ends at once all that have these operations, before their device goes. */
+void connections_drop(const struct stream_operations *operations);
+
+/* How much a stream may keep for its connection until that reads it, at most `most` bytes. */
+size_t connections_input_share(size_t most);
 
 struct connections_statistics {
     uint32_t open;
     uint64_t accepted, refused;
-    uint64_t guest_cid;     /* 0: no vsock device */
     uint64_t device_resets; /* times a broken device was started again */
 };
 void connections_get_statistics(struct connections_statistics *result);
+void connections_count_device_reset(void);
 
 #endif

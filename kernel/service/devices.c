@@ -3,9 +3,9 @@
 
 #include <hooks/random.h>
 #include <hooks/virtio_devices.h>
-#include <service/connections.h>
 #include <service/devices.h>
 #include <service/share.h>
+#include <service/vsock_listener.h>
 
 /* `start` takes the device when it returns 0. */
 static const struct {
@@ -13,7 +13,7 @@ static const struct {
     int (*start)(struct virtio_device *device);
 } drivers[] = {
     {VIRTIO_ID_RNG, kernel_random_start_device},
-    {VIRTIO_ID_VSOCK, connections_start_device},
+    {VIRTIO_ID_VSOCK, vsock_listener_start_device},
     {VIRTIO_ID_FS, share_start_device},
 };
 

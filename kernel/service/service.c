@@ -7,6 +7,9 @@
 #include <service/model.h>
 #include <service/service.h>
 #include <service/tools.h>
+#include <service/vsock_listener.h>
+
+static const struct listener *const listeners[] = {&vsock_listener};
 
 int service_start(const struct boot_info *boot, const char *model)
 {
@@ -32,7 +35,7 @@ int service_start(const struct boot_info *boot, const char *model)
     if (error == 0)
         error = tools_system_add(server);
     if (error == 0)
-        connections_start(server);
+        connections_start(server, listeners, sizeof listeners / sizeof listeners[0]);
     return error;
 }
 
