@@ -132,13 +132,18 @@ static void explain_page_fault(const struct interrupt_frame *frame, uintptr_t ad
             owner = cpu_stacks()[i].name;
     unsigned flags;
     bool mapped = mmu_query(address, NULL, &flags);
-    const char *access = frame->error & 16 ? "execute" : frame->error & 2 ? "write" : "read";
+    bool execute = (frame->error & 16) != 0, write = (frame->error & 2) != 0;
+    const char *access = execute ? "execute" : write ? "write" : "read";
+    bool allowed = mapped && (!execute || (flags & MMU_EXECUTE)) && (!write || (flags & MMU_WRITE));
     if (owner != NULL)
         log_write(LOG_ERROR, "panic", "%s of %016llx: guard page, stack overflow of '%s'", access,
                   (unsigned long long)address, owner);
     else if (!mapped)
         log_write(LOG_ERROR, "panic", "%s of %016llx: %s", access, (unsigned long long)address,
                   address < MMU_PAGE_SIZE ? "page zero (a null pointer)" : "not mapped");
+    else if (allowed)
+        log_write(LOG_ERROR, "panic", "%s of %016llx: a page for user mode (SMEP, SMAP)", access,
+                  (unsigned long long)address);
     else
         log_write(LOG_ERROR, "panic", "%s of %016llx: mapped read%s%s only", access,
                   (unsigned long long)address, flags & MMU_WRITE ? "-write" : "",

@@ -1,201 +1,223 @@
 /* SPDX-License-Identifier: MIT
  *
- * One forbidden thing per function. Each announces the address that the report must name, and returns only
- * where the protection is missing. The names of the functions must be in the backtrace.
+ * One forbidden thing per function. The names of the functions must be in the report.
  */
 #include <string.h>
 
-#include <arch/cpu.h>
 #include <arch/mmu.h>
+#include <faults.h>
 #include <guest.h>
-#include <logging/log.h>
 #include <memory/frames.h>
 #include <memory/heap.h>
 #include <panic.h>
-#include <tasks/task.h>
+#include <switch_off.h>
 
-#define RETURN_INSTRUCTION 0xc3
+/* Addresses that nothing else uses. */
+#define PLACE      0xffffd00000000000ull
+#define USER_PLACE 0x400000ull
 
-/* The compiler may not know what value comes out, so it can neither warn of the fault nor remove it. */
-static uintptr_t opaque(uintptr_t value)
+/* mov eax, ANSWER; ret */
+static const uint8_t answer_code[] = {0xb8, ANSWER, 0, 0, 0, RETURN_INSTRUCTION};
+
+/* The same in text, for somebody to overwrite, or to call through the direct map. */
+static __attribute__((noinline)) int answer(void)
 {
-    __asm__ volatile("" : "+r"(value));
-    return value;
+    return (int)opaque(ANSWER);
 }
 
-static void announce(const char *access, uintptr_t address)
+static uintptr_t alias_of(uintptr_t address)
 {
-    log_write(LOG_INFO, "guest", "%s of %016llx", access, (unsigned long long)address);
+    uint64_t physical;
+    if (!mmu_query(address, &physical, NULL))
+        panic("nothing is mapped at %llx", (unsigned long long)address);
+    return (uintptr_t)mmu_direct(physical);
 }
 
-/* Always inlined, so that what faults lies in the function that the backtrace must name. */
-static inline __attribute__((always_inline)) void read_byte(uintptr_t address)
+/* Always inlined, so that what faults lies in the function that the report must name. */
+static inline __attribute__((always_inline)) void read_byte(uintptr_t address, uint8_t expected)
 {
     announce("read", address);
-    (void)*(const volatile uint8_t *)opaque(address);
+    uint8_t value = *(const volatile uint8_t *)opaque(address);
+    happened(value == expected, "it was read");
 }
 
 static inline __attribute__((always_inline)) void write_byte(uintptr_t address)
 {
     announce("write", address);
     *(volatile uint8_t *)opaque(address) = RETURN_INSTRUCTION;
+    happened(*(volatile uint8_t *)opaque(address) == RETURN_INSTRUCTION, "it was written");
 }
 
 static inline __attribute__((always_inline)) void execute(uintptr_t address)
 {
     announce("execute", address);
-    ((void (*)(void))opaque(address))();
-    __asm__ volatile(""); /* no tail call */
+    int result = ((int (*)(void))opaque(address))();
+    happened(result == ANSWER, "it was executed");
 }
 
-static void fault_null_read(void)
+static void fault_null_read(bool off)
 {
-    read_byte(0);
+    if (off)
+        (void)switch_off_hole(0, MMU_READ);
+    read_byte(0, 0);
 }
 
-static void fault_null_write(void)
+static void fault_null_write(bool off)
 {
+    if (off)
+        (void)switch_off_hole(0, MMU_WRITE);
     write_byte(8);
 }
 
-static void fault_null_call(void)
+static void fault_null_call(bool off)
 {
+    if (off)
+        memcpy(switch_off_hole(0, MMU_EXECUTE), answer_code, sizeof answer_code);
     execute(0);
 }
 
-static void fault_write_text(void)
+static void fault_write_text(bool off)
 {
-    write_byte((uintptr_t)memcpy);
+    if (off)
+        switch_off_write_protection();
+    write_byte((uintptr_t)answer);
 }
 
-static void fault_write_text_alias(void)
+static void fault_write_text_alias(bool off)
 {
-    write_byte((uintptr_t)memcpy - MMU_IMAGE_BASE + MMU_DIRECT_MAP);
+    if (off)
+        switch_off_write_protection();
+    write_byte(alias_of((uintptr_t)answer));
 }
 
-static void fault_write_rodata(void)
+static void fault_write_rodata(bool off)
 {
     static const uint8_t constant = 1;
+    if (off)
+        switch_off_write_protection();
     write_byte((uintptr_t)&constant);
 }
 
-static void fault_execute_data(void)
+static void fault_execute_data(bool off)
 {
-    static uint8_t code[] = {RETURN_INSTRUCTION};
+    static uint8_t code[sizeof answer_code];
+    memcpy(code, answer_code, sizeof code);
+    if (off)
+        switch_off_no_execute((uintptr_t)code);
     execute((uintptr_t)code);
 }
 
-static void fault_execute_heap(void)
+static void fault_execute_heap(bool off)
 {
     uint8_t *code = heap_alloc(64);
     if (code == NULL)
         return;
-    memset(code, RETURN_INSTRUCTION, 64);
+    memcpy(code, answer_code, sizeof answer_code);
+    if (off)
+        switch_off_no_execute((uintptr_t)code);
     execute((uintptr_t)code);
 }
 
-static void fault_execute_stack(void)
+static void fault_execute_stack(bool off)
 {
-    uint8_t code[64];
-    memset(code, RETURN_INSTRUCTION, sizeof code);
+    uint8_t code[sizeof answer_code];
+    memcpy(code, answer_code, sizeof code);
+    if (off)
+        switch_off_no_execute((uintptr_t)code);
     execute((uintptr_t)code);
 }
 
-static void fault_execute_text_alias(void)
+static void fault_execute_text_alias(bool off)
 {
-    execute((uintptr_t)memcpy - MMU_IMAGE_BASE + MMU_DIRECT_MAP);
+    uintptr_t alias = alias_of((uintptr_t)answer);
+    if (off)
+        switch_off_no_execute(alias);
+    execute(alias);
 }
 
 /* What the CPU remembers of a page must be gone when its mapping changes. */
 static volatile uint8_t *used_page(void)
 {
     uint64_t frame;
-    volatile uint8_t *page = (volatile uint8_t *)0xffffd00000000000;
+    volatile uint8_t *page = (volatile uint8_t *)PLACE;
     if (frames_alloc(1, FRAME_SIZE, &frame) != 0 ||
         mmu_map(frame, (uintptr_t)page, FRAME_SIZE, MMU_WRITE) != 0)
         panic("no page");
+    page[6] = 0;
     page[5] = page[6];
     return page;
 }
 
-static void fault_write_protected(void)
+static void fault_write_protected(bool off)
 {
     volatile uint8_t *page = used_page();
-    if (mmu_protect((uintptr_t)page, FRAME_SIZE, MMU_READ) == 0)
-        write_byte((uintptr_t)page + 5);
+    if (mmu_protect((uintptr_t)page, FRAME_SIZE, MMU_READ) != 0)
+        return;
+    if (off)
+        switch_off_write_protection();
+    write_byte((uintptr_t)page + 5);
 }
 
-static void fault_read_unmapped(void)
+static void fault_read_unmapped(bool off)
 {
     volatile uint8_t *page = used_page();
-    if (mmu_unmap((uintptr_t)page, FRAME_SIZE) == 0)
-        read_byte((uintptr_t)page + 5);
+    if (mmu_unmap((uintptr_t)page, FRAME_SIZE) != 0)
+        return;
+    if (off)
+        (void)switch_off_hole((uintptr_t)page, MMU_READ);
+    read_byte((uintptr_t)page + 5, 0);
 }
 
-/* Frames far smaller than the guard page, so that none steps over it. */
-static unsigned recurse(unsigned depth) // NOLINT(misc-no-recursion): that is the point
+/* The kernel maps no page for user mode; somebody who can write to a page table could. */
+static void fault_read_user(bool off)
 {
-    volatile uint8_t frame[200];
-    frame[opaque(0)] = (uint8_t)depth;
-    return depth == 0 ? 0 : recurse(depth - 1) + frame[opaque(0)];
+    (void)switch_off_hole(USER_PLACE, MMU_READ);
+    make_user_page(USER_PLACE);
+    if (off)
+        switch_off_smap();
+    read_byte(USER_PLACE, 0);
 }
 
-static void fault_boot_stack_overflow(void)
+static void fault_write_user(bool off)
 {
-    announce("write", cpu_stacks()[0].guard);
-    (void)recurse((unsigned)opaque(1000000));
+    (void)switch_off_hole(USER_PLACE, MMU_WRITE);
+    make_user_page(USER_PLACE);
+    if (off)
+        switch_off_smap();
+    write_byte(USER_PLACE);
 }
 
-static void overflow_task(void *argument)
+static void fault_execute_user(bool off)
 {
-    (void)argument;
-    uintptr_t guard, bottom, top;
-    if (task_stack(&guard, &bottom, &top))
-        announce("write", guard);
-    (void)recurse((unsigned)opaque(1000000));
+    memcpy(switch_off_hole(USER_PLACE, MMU_EXECUTE), answer_code, sizeof answer_code);
+    make_user_page(USER_PLACE);
+    if (off)
+        switch_off_smep();
+    execute(USER_PLACE);
 }
 
-static void fault_stack_overflow(void)
+static void fault_divide(bool off)
 {
-    if (task_create("deep", overflow_task, NULL, (size_t)TASK_STACK_SIZE) == 0)
-        task_yield();
-}
-
-static void fault_smash_canary(void)
-{
-    char buffer[16];
-    volatile char *at = (volatile char *)opaque((uintptr_t)buffer);
-    for (unsigned i = 0; i < 64; i++)
-        at[i] = 'A';
-    __asm__ volatile("" : : "r"(buffer) : "memory");
-}
-
-static void fault_divide(void)
-{
+    (void)off;
     volatile unsigned quotient = (unsigned)opaque(1) / (unsigned)opaque(0);
     (void)quotient;
 }
 
-static void fault_invalid_opcode(void)
+static void fault_invalid_opcode(bool off)
 {
+    (void)off;
     __asm__ volatile("ud2");
 }
 
-static void fault_not_canonical(void)
+static void fault_not_canonical(bool off)
 {
-    read_byte(0x0000800000000000);
+    (void)off;
+    read_byte(0x0000800000000000, 0);
 }
 
-static void fault_double_free(void)
+static void fault_panic(bool off)
 {
-    void *block = heap_alloc(100);
-    heap_free(block);
-    heap_free((void *)opaque((uintptr_t)block));
-    __asm__ volatile(""); /* no tail call */
-}
-
-static void fault_panic(void)
-{
+    (void)off;
     panic("asked for by the guest, number %d", 42);
 }
 
@@ -208,23 +230,25 @@ static void faulty_sink(void *context, enum log_level level, const char *line, s
         *(volatile uint8_t *)opaque(0) = 1;
 }
 
-static void fault_in_report(void)
+static void fault_in_report(bool off)
 {
+    (void)off;
     static uint8_t anything;
     if (log_add_sink(faulty_sink, &anything) == 0)
         panic("the report is going to fault");
 }
 
-static void fault_none(void)
+static void fault_none(bool off)
 {
+    (void)off;
     announce("nothing", 0);
 }
 
-bool guest_fault(const char *name, size_t length)
+bool guest_fault(const char *name, size_t length, bool off)
 {
     static const struct {
         const char *name;
-        void (*run)(void);
+        void (*run)(bool off);
     } faults[] = {
         {"null-read", fault_null_read},
         {"null-write", fault_null_write},
@@ -238,20 +262,26 @@ bool guest_fault(const char *name, size_t length)
         {"execute-heap", fault_execute_heap},
         {"execute-stack", fault_execute_stack},
         {"execute-text-alias", fault_execute_text_alias},
+        {"read-user", fault_read_user},
+        {"write-user", fault_write_user},
+        {"execute-user", fault_execute_user},
         {"stack-overflow", fault_stack_overflow},
         {"boot-stack-overflow", fault_boot_stack_overflow},
+        {"interrupt-stack-overflow", fault_interrupt_stack_overflow},
+        {"double-fault", fault_double_fault},
         {"smash-canary", fault_smash_canary},
         {"divide", fault_divide},
         {"invalid-opcode", fault_invalid_opcode},
         {"not-canonical", fault_not_canonical},
         {"double-free", fault_double_free},
+        {"heap-overflow", fault_heap_overflow},
         {"panic", fault_panic},
         {"in-report", fault_in_report},
         {"none", fault_none},
     };
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
         if (strlen(faults[i].name) == length && memcmp(faults[i].name, name, length) == 0) {
-            faults[i].run();
+            faults[i].run(off);
             return true;
         }
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * A guest that is told by its command line what to do: `fault=NAME` breaks one rule and must die of it,
- * `check=NAME` tests a part of arch/ or kernel/ that only a machine can.
+ * A guest that is told by its command line what to do: `fault=NAME` breaks one rule and must die of it, and
+ * with `protection=off` takes away what it would die of before, and must survive; `check=NAME` tests a part
+ * of arch/ or kernel/ that only a machine can.
  */
 #ifndef GUEST_H
 #define GUEST_H
@@ -17,8 +18,9 @@ enum guest_code {
     GUEST_CODE_USAGE = 0x13     /* no such fault, no such check */
 };
 
-/* Does what must kill. Returns false for an unknown name, true when the guest is still alive. */
-bool guest_fault(const char *name, size_t length);
+/* Does what must kill; with `off` it does not. Returns false for an unknown name, true when the guest is
+ * still alive. */
+bool guest_fault(const char *name, size_t length, bool off);
 
 /* Runs the checks of one name, each of which prints one line "ok N - what" or "not ok N - what". Returns
  * false for an unknown name; *failures counts the second kind. */
@@ -36,5 +38,6 @@ void check_lines(void);
 void check_libc(void);
 void check_random(void);
 void check_symbols(void);
+void check_out_of_memory(void);
 
 #endif

@@ -3,6 +3,9 @@
 """Runs the guest once in QEMU and checks how it ended and what it said on its serial port.
 
     guest.py GUEST.elf NAME
+
+A fault that a protection catches is run twice, with the protection and without, and the result is a row of a table. NAME
+`all` runs every fault, and prints the whole table.
 """
 import pathlib
 import re
@@ -10,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing
 
 TIMEOUT = 60  # seconds: generous, two cores may be shared with anything
 PASSED, SURVIVED, USAGE = 0x10, 0x12, 0x13  # guest.h
@@ -21,37 +25,60 @@ NULL = "page zero (a null pointer)"
 EXECUTE_ONLY = "mapped read-execute only"
 READ_ONLY = "mapped read only"
 WRITE_ONLY = "mapped read-write only"
-# fault: exit code, what the report says; for exceptions the vector, for page faults also why the address is forbidden.
-# The address itself the guest announces before it touches it; "guard page" allows any in that page.
+USER = "a page for user mode (SMEP, SMAP)"
+
+
+class Fault(typing.NamedTuple):
+    """How the guest must die. The address of a page fault it announces before it touches it; "guard page" allows any in
+    that page."""
+
+    code: int  # that it ends with
+    words: typing.Optional[str]  # why an address is forbidden; the exception's name; a panic's text; None: no report
+    vector: typing.Optional[int] = None  # None: no exception
+    error: int = 0  # the exception's error code (page faults: Intel SDM volume 3, figure 4-12)
+    protection: typing.Optional[str] = None  # what `protection=off` takes away; None: it must die anyway
+
+
+def page_fault(error, words, protection):
+    return Fault(EXCEPTION, words, 14, error, protection)
+
+
 FAULTS = {
-    "null-read": (EXCEPTION, 14, NULL),
-    "null-write": (EXCEPTION, 14, NULL),
-    "null-call": (EXCEPTION, 14, NULL),
-    "write-text": (EXCEPTION, 14, EXECUTE_ONLY),
-    "write-text-alias": (EXCEPTION, 14, READ_ONLY),
-    "write-rodata": (EXCEPTION, 14, READ_ONLY),
-    "write-protected": (EXCEPTION, 14, READ_ONLY),
-    "read-unmapped": (EXCEPTION, 14, "not mapped"),
-    "execute-data": (EXCEPTION, 14, WRITE_ONLY),
-    "execute-heap": (EXCEPTION, 14, WRITE_ONLY),
-    "execute-stack": (EXCEPTION, 14, WRITE_ONLY),
-    "execute-text-alias": (EXCEPTION, 14, READ_ONLY),
-    "stack-overflow": (EXCEPTION, 14, "guard page, stack overflow of 'deep'"),
-    "boot-stack-overflow": (EXCEPTION, 14, "guard page, stack overflow of 'boot'"),
-    "divide": (EXCEPTION, 0, "divide error"),
-    "invalid-opcode": (EXCEPTION, 6, "invalid opcode"),
-    "not-canonical": (EXCEPTION, 13, "general protection"),
-    "smash-canary": (STACK_SMASHED, None, "stack smashed: a function's canary was overwritten (task 'main')"),
-    "double-free": (BROKEN, None, "heap: double free (task 'main')"),
-    "panic": (BROKEN, None, "asked for by the guest, number 42 (task 'main')"),
-    "in-report": (EXCEPTION, None, None),
-    "none": (SURVIVED, None, None),
-    "unknown": (USAGE, None, None),
+    "null-read": page_fault(0x0, NULL, "page zero unmapped"),
+    "null-write": page_fault(0x2, NULL, "page zero unmapped"),
+    "null-call": page_fault(0x10, NULL, "page zero unmapped"),
+    "write-text": page_fault(0x3, EXECUTE_ONLY, "CR0.WP"),
+    "write-text-alias": page_fault(0x3, READ_ONLY, "CR0.WP"),
+    "write-rodata": page_fault(0x3, READ_ONLY, "CR0.WP"),
+    "write-protected": page_fault(0x3, READ_ONLY, "CR0.WP"),
+    "read-unmapped": page_fault(0x0, "not mapped", "the unmapping"),
+    "execute-data": page_fault(0x11, WRITE_ONLY, "the page's NX bit"),
+    "execute-heap": page_fault(0x11, WRITE_ONLY, "the page's NX bit"),
+    "execute-stack": page_fault(0x11, WRITE_ONLY, "the page's NX bit"),
+    "execute-text-alias": page_fault(0x11, READ_ONLY, "the page's NX bit"),
+    "read-user": page_fault(0x1, USER, "CR4.SMAP"),
+    "write-user": page_fault(0x3, USER, "CR4.SMAP"),
+    "execute-user": page_fault(0x11, USER, "CR4.SMEP"),
+    "stack-overflow": page_fault(0x2, "guard page, stack overflow of 'deep'", "the guard page"),
+    "boot-stack-overflow": page_fault(0x2, "guard page, stack overflow of 'boot'", "the guard page"),
+    "interrupt-stack-overflow": page_fault(0x2, "guard page, stack overflow of 'interrupt'", "the guard page"),
+    "smash-canary": Fault(STACK_SMASHED, "stack smashed: a function's canary was overwritten", protection="the canary"),
+    "double-free": Fault(BROKEN, "heap: double free", protection="the mark of a free block"),
+    "heap-overflow": Fault(BROKEN, "heap: free block damaged: something writes to memory that it has freed",
+                           protection="the mark of a free block"),
+    "double-fault": Fault(EXCEPTION, "double fault", 8),
+    "divide": Fault(EXCEPTION, "divide error", 0),
+    "invalid-opcode": Fault(EXCEPTION, "invalid opcode", 6),
+    "not-canonical": Fault(EXCEPTION, "general protection", 13),
+    "panic": Fault(BROKEN, "asked for by the guest, number 42"),
+    "in-report": Fault(EXCEPTION, None),
+    "none": Fault(SURVIVED, None),
+    "unknown": Fault(USAGE, None),
 }
-# Whose name the backtrace must hold, where it is not fault_<name>.
-FUNCTIONS = {"stack-overflow": "recurse", "boot-stack-overflow": "recurse"}
+# Whose name the report must hold, where it is not fault_<name>.
+FUNCTIONS = {"stack-overflow": "recurse", "boot-stack-overflow": "recurse", "interrupt-stack-overflow": "recurse_in_interrupt"}
 # check: the guest's name for it, the CPU, MiB of memory.
-CHECKS = {name: (name, "max", 64) for name in ("clock", "tasks", "mmu", "interrupts", "lines", "libc", "random", "symbols")}
+CHECKS = {name: (name, "max", 64) for name in ("clock", "tasks", "mmu", "interrupts", "lines", "libc", "random", "symbols", "out-of-memory")}
 CHECKS["random-old-cpu"] = ("random", "qemu64", 64)
 CHECKS["mmu-32m"] = ("mmu", "max", 32)
 CHECKS["mmu-4g"] = ("mmu", "max", 4096)
@@ -109,15 +136,21 @@ def run(image, words, cpu="max", memory=64, exit_device=True, halts_after=None):
     expect("\r" not in text.replace("\r\n", "\n") and (not text or text.endswith("\n")), "a line is not complete")
     lines = text.replace("\r\n", "\n").splitlines()
     # What every start says: the guest's own word, which the kernel does not know, and the kernel's line about itself.
-    own = re.compile(r"\[ *\d+\.\d{6}\] (WARN  kernel: command line: unknown word '(fault|check)=\S+'"
+    own = re.compile(r"\[ *\d+\.\d{6}\] (WARN  kernel: command line: unknown word '(fault|check|protection)=\S+'"
                      r"|WARN  kernel: the CPU has neither RDSEED nor RDRAND: .*|INFO  kernel: microkernelia .* by PVH, .*)")
     ended = HALTED if status is None else OFF if status == 0 else status >> 1
     return ended, [line for line in lines if not own.fullmatch(line)]
 
 
-def check_report(name, lines, vector, words):
+def announcement(lines):
+    """(access, address): what the guest said that it was going to do."""
     announced = [re.fullmatch(r"\[ *\d+\.\d{6}\] INFO  guest: (\w+) of ([0-9a-f]{16})", line) for line in lines]
-    announced = [(match[1], int(match[2], 16)) for match in announced if match]
+    (access, address), = [match.groups() for match in announced if match]
+    return access, int(address, 16)
+
+
+def check_report(name, lines, fault):
+    """Returns what the guest died of, in a few words."""
     report = []
     for line in lines:
         match = re.fullmatch(r"\[ *\d+\.\d{6}\] ERROR panic: (.*)", line)
@@ -128,48 +161,69 @@ def check_report(name, lines, vector, words):
             expect("ERROR" not in line and "WARN" not in line, f"an error beside the report: {line!r}")
     expect(report, "there is no report")
     expect(not any("another fault" in line for line in report), "the report faulted itself")
+    expect(not any("it happened" in line for line in lines), "what is forbidden happened first")
 
     trace = [line for line in report if re.match(r"(rip|  at) [0-9a-f]{16}", line)]
     expect(report[-len(trace):] == trace, "the report does not end with its backtrace")
-    function = FUNCTIONS.get(name, "fault_" + name.replace("-", "_"))
-    expect(any(re.search(rf" {function}(\.\w+)*\+0x", line) for line in trace), f"the backtrace does not name {function}")
+    function = rf" {FUNCTIONS.get(name, 'fault_' + name.replace('-', '_'))}(\.\w+)*\+0x"
+    expect(any(re.search(function, line) for line in trace), f"the backtrace does not name {function}")
 
-    if vector is None:
-        expect(report[0] == words, f"the report starts with {report[0]!r}, not {words!r}")
-        return
+    if fault.vector is None:
+        expect(report[0] == f"{fault.words} (task 'main')", f"the report starts with {report[0]!r}, not {fault.words!r}")
+        return fault.words.partition(":")[0] if fault.code == STACK_SMASHED else fault.words
     task = "deep" if name == "stack-overflow" else "main"
     match = re.fullmatch(r"exception (\d+) \((.*)\), error code 0x([0-9a-f]+) \(task '(.*)'\)", report[0])
-    expect(match and int(match[1]) == vector and match[4] == task, f"the report starts with {report[0]!r}")
+    expect(match and int(match[1]) == fault.vector and match[4] == task, f"the report starts with {report[0]!r}")
+    expect(int(match[3], 16) == fault.error, f"the error code is 0x{match[3]}, not {fault.error:#x}")
     expect(sum(line.startswith("exception") for line in report) == 1, "there is more than one report")
     registers = dict(re.findall(r"(r\w\w|r\d |cr\d|flg) ([0-9a-f]{16})", " ".join(report)))
     expect(len(registers) == 21, f"{len(registers)} registers, not 21 with RIP")  # 16, RIP, CR2, CR3, CR4, flags
-    if vector != 14:
-        expect(match[2] == words, f"exception {vector} is called {match[2]!r}, not {words!r}")
-        return
-    (access, address), = announced
+    died = f"vector {fault.vector}, error {fault.error:#x}"
+    if fault.vector != 14:
+        expect(match[2] == fault.words, f"exception {fault.vector} is called {match[2]!r}, not {fault.words!r}")
+        expect(re.search(function, trace[0]), f"RIP is not in {function}: {trace[0]!r}")
+        return died
+    access, address = announcement(lines)
     match = re.fullmatch(r"(\w+) of ([0-9a-f]{16}): (.*)", report[1])
-    expect(match and match[1] == access and match[3] == words, f"the report explains: {report[1]!r}")
+    expect(match and match[1] == access and match[3] == fault.words, f"the report explains: {report[1]!r}")
     faulted = int(match[2], 16)
     expect(faulted == int(registers["cr2"], 16), "the address is not CR2's")
-    if words.startswith("guard page"):
+    if fault.words.startswith("guard page"):
         expect(address <= faulted < address + PAGE, f"{faulted:x} is not in the guard page at {address:x}")
     else:
         expect(faulted == address, f"{faulted:x} is not what the guest touched, {address:x}")
     if access == "execute":
         expect(int(registers["rip"], 16) == address, "RIP is not where the guest jumped to")
+    else:
+        expect(re.search(function, trace[0]), f"RIP is not in {function}: {trace[0]!r}")
+    return f"{died}, {access} of {faulted:016x}"
+
+
+def check_survival(image, name, fault):
+    """The same guest without the protection does what is forbidden, and says so: so the protection is what it dies of."""
+    ended, lines = run(image, f"fault={name} protection=off")
+    expect(ended == SURVIVED, f"without {fault.protection} the guest ended with {ended}, not {SURVIVED}")
+    expect(not any("ERROR" in line for line in lines), "the guest that survives complains")
+    said = [line for line in lines if re.search(r" INFO  guest: it happened: ", line)]
+    expect(len(said) == 1, "the guest survives, but does not say that what is forbidden happened")
+    return said[0].partition("it happened: ")[2]
 
 
 def check_fault(image, name):
-    code, vector, words = FAULTS[name]
+    """Returns a row of the table: protection, guest, what it died of, what happened without; or None."""
+    fault = FAULTS[name]
     ended, lines = run(image, f"fault={name}")
-    expect(ended == code, f"the guest ended with {ended}, not {code}")
+    expect(ended == fault.code, f"the guest ended with {ended}, not {fault.code}")
     if name == "in-report":
         expect(sum("the report is going to fault" in line for line in lines) == 1, "the report does not start once")
         expect(lines[-1] == "panic: another fault during the report", f"the last line is {lines[-1]!r}")
-    elif words is not None:
-        check_report(name, lines, vector, words)
-    else:
+    elif fault.words is None:
         expect(not any("ERROR" in line for line in lines), "the guest complains")
+    else:
+        died = check_report(name, lines, fault)
+        if fault.protection is not None:
+            return fault.protection, name, died, check_survival(image, name, fault)
+    return None
 
 
 def check_end(image, name):
@@ -177,7 +231,7 @@ def check_end(image, name):
     ended, lines = run(image, words, **options)
     expect(ended == expected, f"the guest ended with {ended}, not {expected}")
     if words.startswith("fault=panic"):
-        check_report("panic", lines, *FAULTS["panic"][1:])
+        check_report("panic", lines, FAULTS["panic"])
 
 
 def check_checks(image, name):
@@ -191,17 +245,28 @@ def check_checks(image, name):
     expect(ended == PASSED, f"the guest ended with {ended}, not {PASSED}")
 
 
+def print_table(rows):
+    rows = [("without it", "guest", "with it the guest dies of", "and without it"), *rows]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
 def main():
     _, image, name = sys.argv
+    rows = []
     try:
-        if name in FAULTS:
-            check_fault(image, name)
-        elif name in ENDS:
-            check_end(image, name)
-        else:
-            check_checks(image, name)
+        for fault in FAULTS if name == "all" else (name,):
+            if fault in FAULTS:
+                rows.append(check_fault(image, fault))
+            elif name in ENDS:
+                check_end(image, name)
+            else:
+                check_checks(image, name)
     except Failure as failure:
         sys.exit(f"guest {name}: {failure}")
+    if any(rows):
+        print_table(filter(None, rows))
 
 
 if __name__ == "__main__":
