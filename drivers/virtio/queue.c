@@ -225,6 +225,11 @@ int virtio_queue_add(struct virtio_queue *queue, const struct virtio_buffer *rea
     return 0;
 }
 
+void virtio_queue_avoid_indirect(struct virtio_queue *queue)
+{
+    queue->config.indirect = false;
+}
+
 /* Section 2.7.7.2 and 2.7.10: whether the step from `before` to `after` passes entry `event`. */
 static bool passes(uint16_t event, uint16_t after, uint16_t before)
 {

@@ -53,44 +53,73 @@ static int read_cid(struct vsock *vsock)
 
 static int post_receive(struct vsock *vsock, struct receive_buffer *buffer)
 {
-    struct virtio_buffer descriptor = {.physical = buffer->physical, .size = RECEIVE_SIZE};
+    const struct virtio_buffer descriptors[PACKET_DESCRIPTORS] = {
+        {.physical = buffer->header_physical, .size = sizeof(*buffer->header)},
+        {.physical = buffer->physical, .size = RECEIVE_SIZE},
+    };
 
-    return virtio_queue_add(vsock->receive_queue, NULL, 0, &descriptor, 1, buffer);
+    return virtio_queue_add(vsock->receive_queue, NULL, 0, descriptors, PACKET_DESCRIPTORS, buffer);
+}
+
+static uint64_t shared_physical(const struct vsock *vsock, const void *part)
+{
+    return vsock->shared_physical + (uint64_t)((const uint8_t *)part - (const uint8_t *)vsock->shared);
 }
 
 static int post_event(struct vsock *vsock, uint32_t *event)
 {
-    struct virtio_buffer descriptor = {
-        .physical = vsock->events_physical + (uint64_t)(event - vsock->events) * sizeof(*event),
-        .size = sizeof(*event),
-    };
+    struct virtio_buffer descriptor = {.physical = shared_physical(vsock, event), .size = sizeof(*event)};
 
     return virtio_queue_add(vsock->event_queue, NULL, 0, &descriptor, 1, event);
+}
+
+static size_t receive_buffer_count(const struct vsock *vsock)
+{
+    size_t room = virtio_queue_size(vsock->receive_queue) / PACKET_DESCRIPTORS;
+
+    return room < RECEIVE_BUFFERS ? room : RECEIVE_BUFFERS;
 }
 
 static int post_buffers(struct vsock *vsock)
 {
     const struct virtio_os *os = vsock->os;
 
-    for (uint16_t i = 0; i < RECEIVE_BUFFERS && i < virtio_queue_size(vsock->receive_queue); i++) {
+    vsock->shared = os->alloc_aligned(os->context, sizeof(*vsock->shared), 16, &vsock->shared_physical);
+    if (vsock->shared == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < receive_buffer_count(vsock); i++) {
         struct receive_buffer *buffer = &vsock->receive_buffers[i];
-        buffer->memory = os->alloc_aligned(os->context, RECEIVE_SIZE, RECEIVE_SIZE, &buffer->physical);
-        if (buffer->memory == NULL)
+        buffer->header = &vsock->shared->headers[i];
+        buffer->header_physical = shared_physical(vsock, buffer->header);
+        buffer->payload = os->alloc_aligned(os->context, RECEIVE_SIZE, RECEIVE_SIZE, &buffer->physical);
+        if (buffer->payload == NULL)
             return -ENOMEM;
         int error = post_receive(vsock, buffer);
         if (error != 0)
             return error;
     }
-
-    vsock->events =
-        os->alloc_aligned(os->context, EVENT_BUFFERS * sizeof(uint32_t), 16, &vsock->events_physical);
-    if (vsock->events == NULL)
-        return -ENOMEM;
     for (uint16_t i = 0; i < EVENT_BUFFERS && i < virtio_queue_size(vsock->event_queue); i++) {
-        int error = post_event(vsock, &vsock->events[i]);
+        int error = post_event(vsock, &vsock->shared->events[i]);
         if (error != 0)
             return error;
     }
+    return 0;
+}
+
+static int create_packet_queue(struct vsock *vsock, uint16_t index, uint16_t packets,
+                               struct virtio_queue **queue)
+{
+    int error = virtio_device_queue(vsock->device, index, (uint16_t)(packets * PACKET_DESCRIPTORS), on_queue,
+                                    vsock, queue);
+
+    if (error != 0)
+        return error;
+    if (virtio_queue_size(*queue) < PACKET_DESCRIPTORS) {
+        virtio_log(vsock->os, VIRTIO_LOG_ERROR, virtio_device_name(vsock->device),
+                   "vsock: queue %u has no room for a packet", index);
+        return -EIO;
+    }
+    virtio_queue_avoid_indirect(*queue);
     return 0;
 }
 
@@ -101,11 +130,9 @@ static int set_up(struct vsock *vsock)
 
     int error = virtio_device_negotiate(device, FEATURE_STREAM, &features);
     if (error == 0)
-        error = virtio_device_queue(device, QUEUE_RECEIVE, RECEIVE_BUFFERS, on_queue, vsock,
-                                    &vsock->receive_queue);
+        error = create_packet_queue(vsock, QUEUE_RECEIVE, RECEIVE_BUFFERS, &vsock->receive_queue);
     if (error == 0)
-        error = virtio_device_queue(device, QUEUE_TRANSMIT, TRANSMIT_SLOTS, on_queue, vsock,
-                                    &vsock->transmit_queue);
+        error = create_packet_queue(vsock, QUEUE_TRANSMIT, TRANSMIT_SLOTS, &vsock->transmit_queue);
     if (error == 0)
         error = virtio_device_queue(device, QUEUE_EVENT, EVENT_BUFFERS, on_queue, vsock, &vsock->event_queue);
     if (error == 0)
@@ -177,11 +204,11 @@ void vsock_destroy(struct vsock *vsock)
     vsock_connection_each(vsock, vsock_connection_free);
     vsock_transmit_release(vsock);
     for (size_t i = 0; i < RECEIVE_BUFFERS; i++) {
-        if (vsock->receive_buffers[i].memory != NULL)
-            os->free_aligned(os->context, vsock->receive_buffers[i].memory, RECEIVE_SIZE);
+        if (vsock->receive_buffers[i].payload != NULL)
+            os->free_aligned(os->context, vsock->receive_buffers[i].payload, RECEIVE_SIZE);
     }
-    if (vsock->events != NULL)
-        os->free_aligned(os->context, vsock->events, EVENT_BUFFERS * sizeof(uint32_t));
+    if (vsock->shared != NULL)
+        os->free_aligned(os->context, vsock->shared, sizeof(*vsock->shared));
     virtio_device_destroy(vsock->device);
     os->free(os->context, vsock, sizeof(*vsock));
 }
@@ -237,7 +264,7 @@ static int poll_receive(struct vsock *vsock, unsigned *budget)
             return result;
         struct receive_buffer *buffer = token;
         (*budget)--;
-        vsock_packet_handle(vsock, buffer->memory, written);
+        vsock_packet_handle(vsock, buffer->header, buffer->payload, written);
         result = post_receive(vsock, buffer);
         if (result != 0)
             return result;
@@ -251,7 +278,7 @@ static int poll_receive(struct vsock *vsock, unsigned *budget)
  * come back at least. */
 static void kick_receive(struct vsock *vsock)
 {
-    if (vsock->returned < virtio_queue_size(vsock->receive_queue) / 2u)
+    if (vsock->returned < (receive_buffer_count(vsock) + 1) / 2)
         return;
     vsock->returned = 0;
     virtio_queue_kick(vsock->receive_queue);

@@ -166,7 +166,8 @@ static void receive_for(struct vsock_connection *connection, const struct vsock_
     }
 }
 
-void vsock_packet_handle(struct vsock *vsock, const uint8_t *memory, size_t size)
+void vsock_packet_handle(struct vsock *vsock, const struct vsock_header *shared, const uint8_t *payload,
+                         size_t size)
 {
     struct vsock_header header = {0};
 
@@ -175,7 +176,7 @@ void vsock_packet_handle(struct vsock *vsock, const uint8_t *memory, size_t size
         malformed(vsock, &header, "packet shorter than its header");
         return;
     }
-    memcpy(&header, memory, sizeof(header));
+    memcpy(&header, shared, sizeof(header));
     VIRTIO_TRACE(vsock->os, "vsock", "received operation %u, %llu:%u to %llu:%u, %u bytes", header.operation,
                  (unsigned long long)header.source_cid, header.source_port,
                  (unsigned long long)header.destination_cid, header.destination_port, header.length);
@@ -201,7 +202,7 @@ void vsock_packet_handle(struct vsock *vsock, const uint8_t *memory, size_t size
         else
             refuse(vsock, &header);
     } else if (connection != NULL) {
-        receive_for(connection, &header, memory + sizeof(header));
+        receive_for(connection, &header, payload);
     } else if (header.operation == VSOCK_OP_REQUEST) {
         accept_request(vsock, &header);
     } else {

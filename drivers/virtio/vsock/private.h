@@ -58,8 +58,9 @@ enum vsock_operation {
 #define VSOCK_PORTS_MAX    8
 #define VSOCK_RESETS_MAX   32 /* answers that belong to no connection */
 #define RECEIVE_BUFFERS    32
-#define RECEIVE_SIZE       4096         /* header and payload in one descriptor */
-#define TRANSMIT_SLOTS     64           /* entries of the transmit queue, at most */
+#define RECEIVE_SIZE       4096         /* of the payload */
+#define TRANSMIT_SLOTS     64           /* packets in the transmit queue, at most */
+#define PACKET_DESCRIPTORS 2            /* header and payload each have one, at most */
 #define TRANSMIT_INLINE    ((size_t)64) /* every slot's own memory: any packet without payload fits */
 #define TRANSMIT_SIZE      16384
 #define TRANSMIT_RESERVE   4096 /* packets up to this have memory that is never given back, */
@@ -126,9 +127,19 @@ struct transmit_slot {
     struct transmit_slot *next; /* free slot */
 };
 
+/* A packet from the device: header and payload lie in buffers of their own, because Firecracker before 1.6
+ * takes no others (and it lets the payload start on a page). */
 struct receive_buffer {
-    uint8_t *memory;
+    struct vsock_header *header; /* in vsock->shared */
+    uint64_t header_physical;
+    uint8_t *payload;
     uint64_t physical;
+};
+
+/* What the device writes and is small. */
+struct vsock_shared {
+    struct vsock_header headers[RECEIVE_BUFFERS];
+    uint32_t events[EVENT_BUFFERS];
 };
 
 struct vsock {
@@ -143,8 +154,8 @@ struct vsock {
     struct virtio_queue *receive_queue, *transmit_queue, *event_queue;
     struct receive_buffer receive_buffers[RECEIVE_BUFFERS];
     uint32_t returned; /* receive buffers given back since the last kick */
-    uint32_t *events;  /* EVENT_BUFFERS of them, written by the device */
-    uint64_t events_physical;
+    struct vsock_shared *shared;
+    uint64_t shared_physical;
 
     uint8_t *inline_memory; /* TRANSMIT_INLINE for each slot */
     uint64_t inline_physical;
@@ -202,8 +213,9 @@ void vsock_connection_each(struct vsock *vsock, void (*visit)(struct vsock_conne
 void vsock_connection_expire(struct vsock *vsock);
 
 /* packet.c */
-/* `memory` can be written by the device all the time; `size` is what it says it wrote. */
-void vsock_packet_handle(struct vsock *vsock, const uint8_t *memory, size_t size);
+/* Both can be written by the device all the time; `size` is what it says it wrote to them together. */
+void vsock_packet_handle(struct vsock *vsock, const struct vsock_header *shared, const uint8_t *payload,
+                         size_t size);
 
 /* transmit.c */
 int vsock_transmit_initialise(struct vsock *vsock);

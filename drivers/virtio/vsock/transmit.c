@@ -22,7 +22,7 @@
 int vsock_transmit_initialise(struct vsock *vsock)
 {
     const struct virtio_os *os = vsock->os;
-    uint16_t size = virtio_queue_size(vsock->transmit_queue);
+    uint16_t packets = virtio_queue_size(vsock->transmit_queue) / PACKET_DESCRIPTORS;
 
     vsock->inline_memory =
         os->alloc_aligned(os->context, TRANSMIT_SLOTS * TRANSMIT_INLINE, 64, &vsock->inline_physical);
@@ -31,7 +31,7 @@ int vsock_transmit_initialise(struct vsock *vsock)
     vsock->reserve_free = (1u << RESERVE_COUNT) - 1;
     if (vsock->inline_memory == NULL || vsock->reserve == NULL)
         return -ENOMEM;
-    for (uint16_t i = 0; i < size && i < TRANSMIT_SLOTS; i++) {
+    for (uint16_t i = 0; i < packets && i < TRANSMIT_SLOTS; i++) {
         vsock->slots[i].next = vsock->free_slot;
         vsock->free_slot = &vsock->slots[i];
     }
@@ -83,14 +83,18 @@ int vsock_transmit_reclaim(struct vsock *vsock)
     return result < 0 ? result : count;
 }
 
-/* Sends a header, and its payload behind it if the slot has memory of its own. */
+/* Sends a header, and its payload, which lies behind it, in a descriptor of its own: Firecracker before 1.6
+ * wants it there. */
 static bool post(struct vsock *vsock, struct transmit_slot *slot, uint64_t physical, void *memory,
                  const struct vsock_header *header)
 {
-    struct virtio_buffer buffer = {.physical = physical, .size = (uint32_t)sizeof(*header) + header->length};
+    const struct virtio_buffer descriptors[PACKET_DESCRIPTORS] = {
+        {.physical = physical, .size = sizeof(*header)},
+        {.physical = physical + sizeof(*header), .size = header->length},
+    };
 
     memcpy(memory, header, sizeof(*header));
-    if (virtio_queue_add(vsock->transmit_queue, &buffer, 1, NULL, 0, slot) != 0)
+    if (virtio_queue_add(vsock->transmit_queue, descriptors, header->length > 0 ? 2 : 1, NULL, 0, slot) != 0)
         return false;
     vsock->free_slot = slot->next;
     vsock->statistics.packets_sent++;

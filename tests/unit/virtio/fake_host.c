@@ -107,13 +107,16 @@ void host_send_raw(const void *bytes, size_t size, uint32_t used)
 
     assert_true(fake_ring_take(ring, &chain));
     assert_int_equal(chain.readable_count, 0);
+    assert_int_equal(chain.writable_count, 2); /* as Firecracker before 1.6 wants it */
+    assert_true(chain.buffers[0].size == sizeof(struct vsock_header));
+    assert_true(chain.buffers[1].size == RECEIVE_SIZE);
     assert_int_equal(fake_chain_write(&chain, bytes, size), size);
     fake_ring_use(ring, chain.id, used);
 }
 
 void host_send(const struct vsock_header *header, const void *payload)
 {
-    uint8_t bytes[RECEIVE_SIZE];
+    uint8_t bytes[sizeof(*header) + RECEIVE_SIZE];
 
     memcpy(bytes, header, sizeof(*header));
     if (payload != NULL)
@@ -152,6 +155,8 @@ bool host_take(struct packet *packet)
     assert_true(chain.readable_size >= sizeof(packet->header) && chain.readable_size <= sizeof(*packet));
     fake_chain_read(&chain, packet, sizeof(*packet));
     assert_int_equal(packet->header.length, chain.readable_size - sizeof(packet->header));
+    assert_int_equal(chain.readable_count, packet->header.length > 0 ? 2 : 1);
+    assert_true(chain.buffers[0].size == sizeof(packet->header));
     assert_true(packet->header.source_cid == host.vsock->guest_cid);
     fake_ring_use(ring, chain.id, 0);
     return true;

@@ -170,6 +170,19 @@ static void test_full_ring(void **state)
     }
 }
 
+static void test_avoid_indirect(void **state)
+{
+    (void)state;
+    struct fixture f = start(8, true, true);
+    long requests = fake_os.requests;
+
+    virtio_queue_avoid_indirect(f.queue);
+    chain_of(&f, 1, 1);
+    chain_of(&f, 4, 4);
+    assert_int_equal(fake_os.requests, requests);
+    stop(&f);
+}
+
 /* No memory for a table: the ring's own descriptors do. */
 static void test_without_table_memory(void **state)
 {
@@ -433,6 +446,7 @@ int main(void)
         cmocka_unit_test(test_chains),
         cmocka_unit_test(test_add_checks_arguments),
         cmocka_unit_test(test_full_ring),
+        cmocka_unit_test(test_avoid_indirect),
         cmocka_unit_test(test_without_table_memory),
         cmocka_unit_test(test_tables_are_kept),
         cmocka_unit_test(test_wraparound_out_of_order),

@@ -63,6 +63,12 @@ static void test_create_refuses(void **state)
         assert_int_equal(host_create(64, 65536), -ENOENT);
         fake_os_stop();
     }
+    for (unsigned queue = 0; queue < 2; queue++) { /* header and payload need a descriptor each */
+        host_prepare();
+        host.function->queues[queue].size_max = 1;
+        assert_int_equal(host_create(64, 65536), -EIO);
+        fake_os_stop();
+    }
     host_prepare();
     assert_int_equal(host_create(0, 65536), -EINVAL);
     fake_os_stop();

@@ -25,7 +25,7 @@ static void test_broken_rings(void **state)
     host_start();
     struct vsock_connection *connection = host_connect(HOST_PORT);
     assert_true(fake_ring_take(&host.function->queues[0].ring, &chain));
-    fake_ring_use(&host.function->queues[0].ring, chain.id, RECEIVE_SIZE + 1);
+    fake_ring_use(&host.function->queues[0].ring, chain.id, sizeof(struct vsock_header) + RECEIVE_SIZE + 1);
     assert_int_equal(host_pump(), -EIO);
     assert_int_equal(vsock_poll(host.vsock), -EIO);
     assert_int_equal(vsock_send(connection, "x", 1), -ECONNRESET);

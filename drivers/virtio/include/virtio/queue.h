@@ -39,6 +39,10 @@ struct virtio_buffer {
 int virtio_queue_add(struct virtio_queue *queue, const struct virtio_buffer *readable, size_t readable_count,
                      const struct virtio_buffer *writable, size_t writable_count, void *token);
 
+/* From here on chains take descriptors of the ring, never a table: for short chains in a ring with room for
+ * them, which then need no memory besides it. */
+void virtio_queue_avoid_indirect(struct virtio_queue *queue);
+
 /* Tells the device about the chains added since the last kick, unless it does not want to be told (section
  * 2.7.10). One kick after several adds is cheaper than one each. */
 void virtio_queue_kick(struct virtio_queue *queue);
