@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "sandbox.h"
 
 /* A signal, a listener and so on are members of a bridge; their watches lead back to it. */
 #define BRIDGE_OF(watch, member) ((struct bridge *)(void *)((char *)(watch)-offsetof(struct bridge, member)))
@@ -121,8 +122,8 @@ int bridge_open(struct bridge *bridge, const struct bridge_options *options)
     bridge->tcp_watch = (struct watch){.fd = -1, .ready = on_tcp_client_connects};
     bridge->signal_watch = (struct watch){.fd = -1, .ready = on_signal};
     vhost_user_initialise(&bridge->vm, &bridge->loop, options->guest_cid, &hooks, bridge);
-    device_initialise(&bridge->device, &bridge->loop, &bridge->vm, options->direct_port,
-                      options->socket_path);
+    broker_initialise(&bridge->broker, options->socket_path);
+    device_initialise(&bridge->device, &bridge->loop, &bridge->vm, &bridge->broker, options->direct_port);
 
     result = loop_create(&bridge->loop);
     if (result != 0) {
@@ -156,6 +157,15 @@ int bridge_end_on_signal(struct bridge *bridge, int signal_fd)
     return loop_add(&bridge->loop, &bridge->signal_watch, EPOLLIN);
 }
 
+int bridge_confine(struct bridge *bridge, bool sandbox)
+{
+    static const char *const no_paths[] = {NULL};
+    struct unix_listener *const listeners[] = {&bridge->vhost_listener, &bridge->client_listener};
+    int result = broker_start(&bridge->broker, listeners, sandbox);
+
+    return result == 0 && sandbox ? sandbox_enter(SANDBOX_SERVER, no_paths) : result;
+}
+
 int bridge_step(struct bridge *bridge, int timeout)
 {
     int result = loop_run_once(&bridge->loop, bridge->busy ? 0 : timeout);
@@ -173,5 +183,6 @@ void bridge_close(struct bridge *bridge)
     loop_close(&bridge->loop, &bridge->signal_watch);
     sockets_close_unix(&bridge->vhost_listener);
     sockets_close_unix(&bridge->client_listener);
+    broker_end(&bridge->broker);
     loop_destroy(&bridge->loop);
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker.h"
 #include "device.h"
 #include "loop.h"
 #include "sockets.h"
@@ -19,13 +20,15 @@ struct bridge_options {
     const char *tcp_address; /* or NULL */
     uint32_t guest_cid;
     uint32_t direct_port;
-    bool once; /* end with the first VM */
+    bool once;       /* end with the first VM */
+    bool no_sandbox; /* keep all rights */
 };
 
 struct bridge {
     const struct bridge_options *options;
     struct loop loop;
     struct unix_listener vhost_listener, client_listener;
+    struct broker broker;
     struct watch vhost_watch, client_watch, tcp_watch, signal_watch;
     struct vhost_user vm;
     struct device device;
@@ -39,6 +42,11 @@ int bridge_open(struct bridge *bridge, const struct bridge_options *options);
 
 /* Ends when one of the signals that `signal_fd` (a signalfd) reports comes. The descriptor is taken over. */
 int bridge_end_on_signal(struct bridge *bridge, int signal_fd);
+
+/* Gives up the rights that serving does not need (sandbox.h): to be called when all sockets are there and
+ * nothing was received. What needs a right goes to a process of its own (broker.h); with `sandbox` false that
+ * is all. Returns 0 or a negative errno, after a log line. */
+int bridge_confine(struct bridge *bridge, bool sandbox);
 
 /* Waits at most `timeout` milliseconds (-1: for ever) for events and handles them. Returns 0 or a negative
  * errno. */

@@ -5,19 +5,18 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "sockets.h"
 
 /* Packets each way before other events get their chance. */
 #define PACKETS_PER_RUN 256
 
-void device_initialise(struct device *device, struct loop *loop, struct vhost_user *vm, uint32_t direct_port,
-                       const char *socket_path)
+void device_initialise(struct device *device, struct loop *loop, struct vhost_user *vm,
+                       const struct broker *broker, uint32_t direct_port)
 {
     *device = (struct device){
         .loop = loop,
         .vm = vm,
+        .broker = broker,
         .direct_port = direct_port,
-        .socket_path = socket_path,
     };
     TAILQ_INIT(&device->turns);
 }
@@ -111,7 +110,7 @@ void device_reset_stray(struct device *device, uint32_t guest_port, uint32_t hos
 static void guest_connects(struct device *device, const struct vsock_header *header)
 {
     struct connection *connection;
-    int socket = sockets_connect_port(device->socket_path, header->destination_port);
+    int socket = broker_connect(device->broker, header->destination_port);
     int result = socket;
 
     if (socket >= 0) {
@@ -128,7 +127,7 @@ static void guest_connects(struct device *device, const struct vsock_header *hea
         }
     } else {
         log_warning("the guest connects to host port %u, but nobody serves %s_%u", header->destination_port,
-                    device->socket_path, header->destination_port);
+                    device->broker->socket_path, header->destination_port);
     }
     if (result < 0)
         device_reset_stray(device, header->source_port, header->destination_port, header->type);

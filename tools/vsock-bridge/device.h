@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "broker.h"
 #include "connection.h"
 #include "loop.h"
 #include "vhost_user.h"
@@ -29,8 +30,8 @@ struct stray_reset {
 struct device {
     struct loop *loop;
     struct vhost_user *vm;
-    uint32_t direct_port;    /* of the guest, for clients without a handshake */
-    const char *socket_path; /* guest connections to host port P go to the Unix socket "<socket_path>_P" */
+    const struct broker *broker; /* connects to Unix sockets for the guest */
+    uint32_t direct_port;        /* of the guest, for clients without a handshake */
 
     struct connection connections[CONNECTIONS_MAX];
     struct connection *buckets[BUCKETS];
@@ -45,8 +46,8 @@ struct device {
     struct chain chain; /* the one being worked on */
 };
 
-void device_initialise(struct device *device, struct loop *loop, struct vhost_user *vm, uint32_t direct_port,
-                       const char *socket_path);
+void device_initialise(struct device *device, struct loop *loop, struct vhost_user *vm,
+                       const struct broker *broker, uint32_t direct_port);
 
 /* Closes all connections at once. */
 void device_destroy(struct device *device);

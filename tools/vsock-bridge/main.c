@@ -13,6 +13,7 @@
 
 #include "bridge.h"
 #include "log.h"
+#include "sandbox.h"
 
 #define EXIT_USAGE 2
 #define EXIT_SERVE 3
@@ -31,6 +32,7 @@ static const char help[] =
     "  --port N           guest port for programs that send no \"CONNECT <port>\" (default 5000)\n"
     "  --guest-cid N      the guest's context identifier (default 3)\n"
     "  --once             end when the VM disconnects\n"
+    "  --no-sandbox       keep all rights, where the kernel has no seccomp\n"
     "  --log LEVEL        error, warning, info (default) or debug\n"
     "  --help, --version\n"
     "\n"
@@ -42,11 +44,17 @@ static const char help[] =
     "Exit status: 0 ended by a signal or by --once, 2 usage, 3 a socket cannot be served.\n";
 
 static const struct option long_options[] = {
-    {"vhost", required_argument, NULL, 'v'},     {"socket", required_argument, NULL, 's'},
-    {"tcp", required_argument, NULL, 't'},       {"port", required_argument, NULL, 'p'},
-    {"guest-cid", required_argument, NULL, 'c'}, {"once", no_argument, NULL, 'o'},
-    {"log", required_argument, NULL, 'l'},       {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},         {NULL, 0, NULL, 0},
+    {"vhost", required_argument, NULL, 'v'},
+    {"socket", required_argument, NULL, 's'},
+    {"tcp", required_argument, NULL, 't'},
+    {"port", required_argument, NULL, 'p'},
+    {"guest-cid", required_argument, NULL, 'c'},
+    {"once", no_argument, NULL, 'o'},
+    {"log", required_argument, NULL, 'l'},
+    {"no-sandbox", no_argument, NULL, 'n'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
 };
 
 /* Parses a whole number between `least` and 2^32 - 2: the greatest one means "any", for ports and for CIDs.
@@ -126,6 +134,9 @@ static int parse(int count, char **arguments, struct bridge_options *options)
         case 'o':
             options->once = true;
             break;
+        case 'n':
+            options->no_sandbox = true;
+            break;
         case 'l':
             result = parse_log_level(optarg);
             break;
@@ -176,6 +187,19 @@ static int block_signals(void)
     return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* Whether there will be a sandbox; says why if there will be none. */
+static bool sandboxed(const struct bridge_options *options)
+{
+#ifdef MK_INSTRUMENTED
+    /* Sanitizers and line counts open files and start threads of their own. */
+    log_warning("no sandbox: this build is instrumented for tests");
+    return false;
+#endif
+    if (options->no_sandbox)
+        log_warning("no sandbox, as --no-sandbox says: whoever breaks in here has all rights of this user");
+    return !options->no_sandbox;
+}
+
 int main(int count, char **arguments)
 {
     static struct bridge bridge;
@@ -185,11 +209,22 @@ int main(int count, char **arguments)
 
     if (result != 0)
         return result > 0 ? EXIT_SUCCESS : EXIT_USAGE;
+    result = sandbox_close_inherited();
+    if (result != 0) {
+        log_error("inherited descriptors cannot be closed: %s", strerror(-result));
+        return EXIT_SERVE;
+    }
     raise_descriptor_limit();
     signal_fd = block_signals();
     if (bridge_open(&bridge, &options) != 0)
         return EXIT_SERVE;
     result = bridge_end_on_signal(&bridge, signal_fd);
+    if (result == 0)
+        result = bridge_confine(&bridge, sandboxed(&options));
+    if (result != 0) {
+        bridge_close(&bridge);
+        return EXIT_SERVE;
+    }
     log_info("serves %s and waits for QEMU on %s", options.socket_path, options.vhost_path);
     while (result == 0 && !bridge.ended)
         result = bridge_step(&bridge, -1);

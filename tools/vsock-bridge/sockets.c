@@ -115,15 +115,25 @@ int sockets_listen_unix(struct unix_listener *listener, const char *path)
     return result;
 }
 
-void sockets_close_unix(struct unix_listener *listener)
+void sockets_remove_unix(const struct unix_listener *listener)
 {
     struct stat status;
 
-    if (listener->fd < 0)
-        return;
     if (listener->inode != 0 && lstat(listener->path, &status) == 0 && status.st_dev == listener->device &&
         status.st_ino == listener->inode)
         (void)unlink(listener->path);
+}
+
+void sockets_disown_unix(struct unix_listener *listener)
+{
+    listener->inode = 0;
+}
+
+void sockets_close_unix(struct unix_listener *listener)
+{
+    if (listener->fd < 0)
+        return;
+    sockets_remove_unix(listener);
     (void)close(listener->fd);
     listener->fd = -1;
 }

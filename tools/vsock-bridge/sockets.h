@@ -23,7 +23,13 @@ struct unix_listener {
  * line. */
 int sockets_listen_unix(struct unix_listener *listener, const char *path);
 
-/* Closes the listener and removes its socket, unless another one has taken its place. */
+/* Removes the listener's file, unless another one has taken its place. */
+void sockets_remove_unix(const struct unix_listener *listener);
+
+/* The file is somebody else's to remove. */
+void sockets_disown_unix(struct unix_listener *listener);
+
+/* Closes the listener, and removes its file if that was not disowned. */
 void sockets_close_unix(struct unix_listener *listener);
 
 /* Listens on "127.0.0.1:5000" or "[::1]:5000"; other addresses than those of the loopback interface are
