@@ -99,6 +99,123 @@ bool json_number_is_integer(const char *text, size_t length)
     return decimal.digits == 0 || decimal.exponent >= 0;
 }
 
+/* ---- comparison, of numbers of any length ---- */
+
+/* The number is 0.ddd * 10^this, where the first d is not 0. */
+static int64_t magnitude(const struct decimal *decimal)
+{
+    uint64_t kept = decimal->digit_count < DIGITS_MAX ? decimal->digit_count : DIGITS_MAX;
+
+    return (int64_t)kept + decimal->exponent;
+}
+
+/* The digits of a number one by one, without the zeros in front; -1 at the end. */
+struct digits {
+    const char *at, *end;
+};
+
+static struct digits digits_of(const char *text, size_t length)
+{
+    struct digits digits = {.at = text, .end = text + length};
+
+    while (digits.at < digits.end && (*digits.at == '-' || *digits.at == '.' || *digits.at == '0'))
+        digits.at++;
+    return digits;
+}
+
+static int next_digit(struct digits *digits)
+{
+    if (digits->at < digits->end && *digits->at == '.')
+        digits->at++;
+    if (digits->at >= digits->end || *digits->at == 'e' || *digits->at == 'E')
+        return -1;
+    return *digits->at++ - '0';
+}
+
+static int compare_digits(struct digits a, struct digits b)
+{
+    for (;;) {
+        int a_digit = next_digit(&a);
+        int b_digit = next_digit(&b);
+
+        if (a_digit < 0 && b_digit < 0)
+            return 0;
+        a_digit = a_digit < 0 ? 0 : a_digit;
+        b_digit = b_digit < 0 ? 0 : b_digit;
+        if (a_digit != b_digit)
+            return a_digit - b_digit;
+    }
+}
+
+int json_number_compare(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+    struct decimal first = read_decimal(a, a_length);
+    struct decimal second = read_decimal(b, b_length);
+    int first_sign = first.digits == 0 ? 0 : first.negative ? -1 : 1;
+    int second_sign = second.digits == 0 ? 0 : second.negative ? -1 : 1;
+
+    if (first_sign != second_sign || first_sign == 0)
+        return first_sign - second_sign;
+    if (magnitude(&first) != magnitude(&second))
+        return magnitude(&first) > magnitude(&second) ? first_sign : -first_sign;
+    return first_sign * compare_digits(digits_of(a, a_length), digits_of(b, b_length));
+}
+
+uint32_t json_number_hash(const char *text, size_t length)
+{
+    struct decimal decimal = read_decimal(text, length);
+
+    if (decimal.digits == 0)
+        return 0;
+    return (uint32_t)((decimal.digits + (uint64_t)decimal.exponent * 31 + decimal.negative) *
+                          UINT64_C(0x9E3779B97F4A7C15) >>
+                      32);
+}
+
+bool json_number_is_divisor(const char *text, size_t length)
+{
+    struct decimal decimal = read_decimal(text, length);
+
+    return decimal.digits > 0 && !decimal.negative && decimal.digit_count <= DIGITS_MAX;
+}
+
+/* a and b are below modulus, which may have 64 bits. */
+static uint64_t add_modulo(uint64_t a, uint64_t b, uint64_t modulus)
+{
+    return a >= modulus - b ? a - (modulus - b) : a + b;
+}
+
+static uint64_t ten_times_modulo(uint64_t a, uint64_t modulus)
+{
+    uint64_t twice = add_modulo(a, a, modulus);
+    uint64_t four_times = add_modulo(twice, twice, modulus);
+    uint64_t five_times = add_modulo(four_times, a, modulus);
+
+    return add_modulo(five_times, five_times, modulus);
+}
+
+bool json_number_is_multiple(const char *text, size_t length, const char *divisor, size_t divisor_length)
+{
+    struct decimal number = read_decimal(text, length);
+    struct decimal by = read_decimal(divisor, divisor_length);
+    struct digits digits = digits_of(text, length);
+    uint64_t remainder = 0;
+    int64_t zeros; /* between the last significant digits of the two */
+
+    if (number.digits == 0)
+        return true;
+    zeros = magnitude(&number) - (int64_t)number.digit_count - by.exponent;
+    if (zeros < 0)
+        return false; /* the last digit of the number is not 0, so 10 does not divide it */
+    for (uint64_t i = 0; i < number.digit_count; i++)
+        remainder = add_modulo(ten_times_modulo(remainder, by.digits),
+                               (uint64_t)next_digit(&digits) % by.digits, by.digits);
+    /* 10^64 has all the factors 2 and 5 that a divisor of 64 bits can have: more zeros change nothing. */
+    for (int64_t i = 0; i < zeros && i < 64; i++)
+        remainder = ten_times_modulo(remainder, by.digits);
+    return remainder == 0;
+}
+
 /* ---- to double: exact integer arithmetic, so that the result is the nearest double ---- */
 
 /* 10^343, which the smallest numbers are divided by, takes 1140 bits; one more is for the division. */

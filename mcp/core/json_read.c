@@ -141,6 +141,11 @@ size_t json_size(const struct mcp_json_document *document)
     return document != NULL ? document->size : 0;
 }
 
+uint32_t json_token_count(const struct mcp_json_document *document)
+{
+    return document->token_count;
+}
+
 static const jsmntok_t *token_of(struct mcp_json value)
 {
     if (value.document == NULL || value.token >= value.document->token_count)

@@ -114,6 +114,23 @@ size_t mcp_json_string_length(struct mcp_json value)
     return decoded;
 }
 
+size_t json_string_characters(struct mcp_json value)
+{
+    size_t length, characters = 0;
+    const char *at = content(value, &length);
+    const char *end;
+    char bytes[4];
+
+    if (at == NULL)
+        return 0;
+    end = at + length;
+    while (at < end) {
+        (void)decode_step(&at, bytes);
+        characters += ((unsigned char)bytes[0] & 0xC0) != 0x80 ? 1 : 0; /* not inside a UTF-8 sequence */
+    }
+    return characters;
+}
+
 int64_t mcp_json_get_string(struct mcp_json value, char *buffer, size_t size)
 {
     size_t length, used = 0;

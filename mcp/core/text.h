@@ -12,7 +12,7 @@
 #include "mcp/json.h"
 
 struct text {
-    char bytes[192]; /* NUL-terminated */
+    char bytes[256]; /* NUL-terminated */
     size_t length;
 };
 
