@@ -10,7 +10,7 @@
 
 _Noreturn void kernel_main(const struct boot_info *boot, const struct options *options)
 {
-    int error = service_start(boot, options->model);
+    int error = service_start(boot, options);
     if (error != 0)
         panic_with(PANIC_CODE_BOOT, "cannot start: service failed with error %d", -error);
     log_write(LOG_INFO, "kernel", "ready in %llu us", (unsigned long long)timer_now_us());

@@ -149,6 +149,8 @@ void options_parse(struct boot_info *info, struct options *options)
             good = copy_name(options->model, value, value_length);
         else if (word_is(at, name_length, "module"))
             good = name_module(info, value, value_length);
+        else if (word_is(at, name_length, "policy"))
+            options->policy = (struct option_text){value, value_length};
         else if (word_is(at, name_length, "virtio_mmio.device"))
             good = add_mmio(options, value, value_length);
         else

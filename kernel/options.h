@@ -6,6 +6,8 @@
  *   log=error|warning|info|debug
  *   model=NAME               the boot module to load at the start (default: the first)
  *   module=NAME              what to call a boot module that came without a name
+ *   policy=RULES             who may connect, and what each may do, as <service/policy.h> has it
+ *   policy=share:PATH        the same, in a file of the share
  *   virtio_mmio.device=SIZE@BASE:LINE[:ID]
  *                            a virtio device that is not on PCI, as Linux has it
  * (admin-guide/kernel-parameters): SIZE may end in K, M or G; SIZE and BASE may be hexadecimal (0x); ID is
@@ -25,10 +27,17 @@ struct option_mmio {
     uint32_t line; /* global system interrupt */
 };
 
+/* A part of the command line. */
+struct option_text {
+    const char *text;
+    size_t length;
+};
+
 struct options {
     enum panic_action panic;
     enum log_level log;
     char model[BOOT_NAME_MAX + 1]; /* "": none given */
+    struct option_text policy;     /* NULL: none given */
     size_t mmio_count;
     struct option_mmio mmio[OPTIONS_MMIO_MAX];
 };

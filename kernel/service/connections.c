@@ -1,34 +1,24 @@
 /* SPDX-License-Identifier: MIT
  *
- * The listeners' events only set marks; the task then serves each marked connection in turn, a bounded piece
- * at a time, so that one client's flood does not keep the others waiting.
+ * The life of connections. The listeners' events only set marks; the task then serves each marked connection
+ * in turn, a bounded piece at a time, so that one client's flood does not keep the others waiting.
  */
-#include <errno.h>
-#include <string.h>
-
 #include <arch/interrupts.h>
 #include <arch/timer.h>
 #include <hooks/library_memory.h>
 #include <logging/log.h>
-#include <mcp/transport.h>
+#include <service/access.h>
+#include <service/connection.h>
 #include <service/connections.h>
-#include <service/output_queue.h>
 #include <tasks/task.h>
 
-#define TURN_SIZE       (64u * 1024) /* read from one connection before it is the next one's turn */
 #define OUTPUT_HIGH_MAX (256u * 1024)
 
-struct connection {
-    struct connection *next;
-    struct stream stream;
-    struct mcp_session *session;
-    struct mcp_reader reader;
-    struct output_queue output;
-    bool readable, writable; /* marks: look at it */
-    bool ended;              /* the client sends no more; what it asked is still answered */
-    bool closing;            /* the stream broke a rule: no more input, close when the output is out */
-    bool dead;               /* reset, or out of memory for an answer: close at once */
-};
+/* Who makes room for others when there is none: connections on which nothing happens. */
+#define IDLE_US    UINT64_C(60000000) /* and that wait for nothing */
+#define STALLED_US UINT64_C(30000000) /* in the middle of a message, or with answers that nobody reads */
+
+#define REFUSAL_LOG_US UINT64_C(1000000) /* refusals between two lines of the log are counted only */
 
 static struct mcp_server *mcp;
 static const struct listener *const *listeners;
@@ -36,8 +26,6 @@ static size_t listener_count;
 static struct connection *connections;
 static struct interrupt_event activity;
 static struct connections_statistics statistics;
-/* More output than this waiting: the client's requests wait, too. */
-static size_t output_high;
 
 /* What one connection may hold back: when all do, together it is half of the client pool at most. */
 size_t connections_input_share(size_t most)
@@ -46,163 +34,66 @@ size_t connections_input_share(size_t most)
     return share < most ? share : most;
 }
 
-/* ---- output ---- */
-
-static int64_t stream_send(struct connection *connection, const void *bytes, size_t length)
-{
-    return connection->stream.operations->send(connection->stream.handle, bytes, length);
-}
-
-static void flush_output(struct connection *connection)
-{
-    const void *bytes;
-    size_t length;
-    while ((length = output_queue_front(&connection->output, &bytes)) > 0) {
-        int64_t sent = stream_send(connection, bytes, length);
-        if (sent < 0) {
-            connection->dead = true;
-            return;
-        }
-        output_queue_take(&connection->output, (size_t)sent);
-        if ((size_t)sent < length)
-            return; /* connection_writable follows */
-    }
-}
-
-static int send_bytes(struct connection *connection, const void *bytes, size_t length)
-{
-    size_t sent = 0;
-    if (connection->output.size == 0) {
-        int64_t result = stream_send(connection, bytes, length);
-        if (result < 0)
-            return (int)result;
-        sent = (size_t)result;
-    }
-    return sent == length
-               ? 0
-               : output_queue_add(&connection->output, (const uint8_t *)bytes + sent, length - sent);
-}
-
-/* mcp_send: header, message and trailer, in one packet where they fit into one. Any task. */
-static int send_message(void *context, const char *message, size_t length)
-{
-    static uint8_t packet[4096];
-    struct connection *connection = context;
-    if (connection->dead)
-        return -ECONNRESET;
-    uint8_t header[MCP_FRAME_HEADER_SIZE];
-    size_t header_length;
-    const char *trailer = mcp_frame_encode(connection->reader.form, length, header, &header_length);
-    size_t trailer_length = *trailer != '\0' ? 1 : 0;
-    int error;
-    if (header_length + length + trailer_length <= sizeof packet) {
-        memcpy(packet, header, header_length);
-        memcpy(packet + header_length, message, length);
-        memcpy(packet + header_length + length, trailer, trailer_length);
-        error = send_bytes(connection, packet, header_length + length + trailer_length);
-    } else {
-        error = send_bytes(connection, header, header_length);
-        if (error == 0)
-            error = send_bytes(connection, message, length);
-        if (error == 0)
-            error = send_bytes(connection, trailer, trailer_length);
-    }
-    /* A message that left in part, or not at all, cannot be taken back: the client must see the connection
-     * end rather than miss an answer. */
-    if (error != 0)
-        connection->dead = true;
-    /* The service task looks whether this connection can be closed now. */
-    connection->writable = true;
-    interrupt_event_raise(&activity);
-    return error;
-}
-
-/* ---- input ---- */
-
-static void report_too_long(struct connection *connection)
-{
-    mcp_session_report(connection->session, MCP_ERROR_TOO_LARGE, "message longer than 1048576 bytes",
-                       "{\"limit\":1048576}");
-}
-
-static void handle_event(struct connection *connection, enum mcp_reader_event event)
-{
-    struct mcp_reader *reader = &connection->reader;
-    switch (event) {
-    case MCP_READER_MESSAGE:
-        mcp_session_receive(connection->session, reader->message, reader->message_length);
-        break;
-    case MCP_READER_TOO_LONG:
-        report_too_long(connection);
-        break;
-    case MCP_READER_NO_MEMORY:
-        mcp_session_report(connection->session, MCP_ERROR_OVERLOADED, "out of memory for the message",
-                           "{\"retryAfterMs\":1000}");
-        break;
-    case MCP_READER_REFUSED:
-        mcp_session_report(connection->session, MCP_ERROR_PARSE,
-                           "neither a length-prefixed frame nor JSON: this is an MCP server", NULL);
-        connection->closing = true;
-        break;
-    case MCP_READER_CLOSE:
-        if (reader->announced_length > MCP_DRAIN_MAX)
-            report_too_long(connection);
-        connection->closing = true;
-        break;
-    case MCP_READER_MORE:
-        break;
-    }
-}
-
-static void read_input(struct connection *connection)
-{
-    const struct stream *stream = &connection->stream;
-    for (size_t turn = 0; turn < TURN_SIZE;) {
-        if (connection->dead || connection->closing || connection->ended ||
-            connection->output.size > output_high)
-            return; /* with output waiting: `readable` stays set, and the output's progress brings us back */
-        const void *bytes;
-        int64_t received = stream->operations->peek(stream->handle, &bytes);
-        if (received == -EAGAIN) {
-            connection->readable = false;
-            return;
-        }
-        if (received < 0) {
-            connection->dead = true;
-            return;
-        }
-        if (received == 0) {
-            handle_event(connection, mcp_reader_end(&connection->reader));
-            connection->ended = true;
-            connection->readable = false;
-            return;
-        }
-        size_t consumed;
-        handle_event(connection, mcp_reader_feed(&connection->reader, bytes, (size_t)received, &consumed));
-        mcp_reader_trim(&connection->reader);
-        stream->operations->take(stream->handle, consumed);
-        turn += consumed;
-    }
-}
-
 /* ---- life and death ---- */
+
+/* One line for many, because whoever is refused may try again at once. */
+static void count_refusal(const struct stream *stream, const char *why)
+{
+    static uint64_t logged_at, unlogged;
+    uint64_t now = timer_now_us();
+    statistics.refused++;
+    unlogged++;
+    if (logged_at != 0 && now - logged_at < REFUSAL_LOG_US)
+        return;
+    log_write(LOG_WARNING, "service",
+              "connection from %s %llu:%u refused: %s (%llu since the last such line)", stream->kind,
+              (unsigned long long)stream->peer_cid, stream->peer_port, why, (unsigned long long)unlogged);
+    logged_at = now;
+    unlogged = 0;
+}
+
+static struct connection *refuse(const struct stream *stream, const char *why)
+{
+    count_refusal(stream, why);
+    stream->operations->abort(stream->handle);
+    return NULL;
+}
+
+static uint32_t count_of_rule(const struct policy_rule *rule)
+{
+    uint32_t count = 0;
+    for (const struct connection *connection = connections; connection != NULL; connection = connection->next)
+        count += connection->rule == rule && !connection->dead ? 1 : 0;
+    return count;
+}
+
+static struct connection *create(const struct stream *stream, const struct policy_rule *rule)
+{
+    struct connection *connection = budget_alloc(&client_pool, sizeof *connection);
+    if (connection == NULL)
+        return NULL;
+    *connection = (struct connection){.stream = *stream, .rule = rule, .progress_at = timer_now_us()};
+    mcp_reader_initialise(&connection->reader, &kernel_transport_memory);
+    if (mcp_session_open(mcp, connection_send_message, connection, &connection->session) == 0)
+        return connection;
+    budget_free(&client_pool, connection, sizeof *connection);
+    return NULL;
+}
 
 struct connection *connection_open(const struct stream *stream)
 {
-    struct connection *connection = budget_alloc(&client_pool, sizeof *connection);
-    if (connection != NULL) {
-        *connection = (struct connection){.stream = *stream};
-        mcp_reader_initialise(&connection->reader, &kernel_transport_memory);
-        if (mcp_session_open(mcp, send_message, connection, &connection->session) != 0) {
-            budget_free(&client_pool, connection, sizeof *connection);
-            connection = NULL;
-        }
-    }
+    const struct policy_rule *rule =
+        policy_find(access_policy(), stream->kind, stream->peer_cid, stream->peer_port);
+    if (rule == NULL)
+        return refuse(stream, "the policy does not let it in");
+    if (rule->connections_max != 0 && count_of_rule(rule) >= rule->connections_max)
+        return refuse(stream, "as many as its rule allows are open");
+    if (statistics.open >= CONNECTIONS_MAX && !connections_make_room())
+        return refuse(stream, "all connections are in use");
+    struct connection *connection = create(stream, rule);
     if (connection == NULL) {
-        statistics.refused++;
-        log_write(LOG_WARNING, "service", "connection refused: out of memory");
-        stream->operations->abort(stream->handle);
-        return NULL;
+        (void)connections_make_room();
+        return refuse(stream, "out of memory");
     }
     connection->next = connections;
     connections = connection;
@@ -240,6 +131,42 @@ static bool is_finished(const struct connection *connection)
     if (connection->output.size > 0)
         return false;
     return connection->closing || (connection->ended && mcp_session_pending(connection->session) == 0);
+}
+
+/* How long nothing has happened on a connection that others may take the place of; 0 for one that works. */
+static uint64_t time_wasted(const struct connection *connection, uint64_t now)
+{
+    uint64_t quiet = now - connection->progress_at;
+    bool stalled =
+        connection->output.size > 0 || connection->reader.used > 0 || connection->reader.header_used > 0;
+    if (connection->dead || connection->closing)
+        return 0;
+    if (stalled)
+        return quiet >= STALLED_US ? quiet : 0;
+    return mcp_session_pending(connection->session) == 0 && quiet >= IDLE_US ? quiet : 0;
+}
+
+bool connections_make_room(void)
+{
+    struct connection *victim = NULL;
+    uint64_t now = timer_now_us(), most = 0;
+    for (struct connection *connection = connections; connection != NULL; connection = connection->next) {
+        uint64_t wasted = time_wasted(connection, now);
+        if (wasted > most) {
+            most = wasted;
+            victim = connection;
+        }
+    }
+    if (victim == NULL)
+        return false;
+    log_write(LOG_INFO, "service",
+              "connection from %s %llu:%u ended to make room: nothing happened for %llu s",
+              victim->stream.kind, (unsigned long long)victim->stream.peer_cid, victim->stream.peer_port,
+              (unsigned long long)(most / 1000000));
+    victim->dead = true;
+    statistics.evicted++;
+    connections_wake(NULL);
+    return true;
 }
 
 void connections_drop(const struct stream_operations *operations)
@@ -281,7 +208,6 @@ void connections_start(struct mcp_server *server, const struct listener *const *
     mcp = server;
     listeners = all;
     listener_count = count;
-    output_high = connections_input_share(OUTPUT_HIGH_MAX);
     bool reachable = false;
     for (size_t i = 0; i < count; i++)
         if (listeners[i]->announce())
@@ -290,40 +216,53 @@ void connections_start(struct mcp_server *server, const struct listener *const *
         log_write(LOG_WARNING, "service", "no vsock device: nobody can reach this machine");
 }
 
-/* One turn for everybody. Returns whether somebody has more to do right now. */
-static bool serve_connections(void)
+/* One turn for everybody. Returns when the next is due: 0 for at once. */
+static uint64_t serve_connections(void)
 {
-    bool more = false;
+    uint64_t due = TASK_FOREVER;
     for (struct connection *connection = connections, *next; connection != NULL; connection = next) {
         next = connection->next;
         if (connection->writable) {
             connection->writable = false;
-            flush_output(connection);
+            connection_flush(connection);
         }
-        if (connection->readable)
-            read_input(connection);
-        if (is_finished(connection))
+        connection_read(connection);
+        if (is_finished(connection)) {
             close_connection(connection);
-        else if (connection->readable && connection->output.size <= output_high)
-            more = true;
+            continue;
+        }
+        uint64_t again = connection_read_time(connection);
+        if (again < due)
+            due = again;
     }
-    return more;
+    return due;
 }
 
 _Noreturn void connections_run(void)
 {
     for (;;) {
-        uint64_t deadline = TASK_FOREVER;
+        uint64_t due = TASK_FOREVER;
         for (size_t i = 0; i < listener_count; i++) {
             uint64_t next = listeners[i]->poll();
-            if (next < deadline)
-                deadline = next;
+            if (next < due)
+                due = next;
         }
-        if (serve_connections())
+        uint64_t next = serve_connections();
+        if (next == 0)
             task_yield();
         else
-            (void)interrupt_event_wait(&activity, deadline);
+            (void)interrupt_event_wait(&activity, next < due ? next : due);
     }
+}
+
+bool connections_output_is_high(size_t size)
+{
+    return size > connections_input_share(OUTPUT_HIGH_MAX);
+}
+
+struct mcp_server *connections_server(void)
+{
+    return mcp;
 }
 
 void connections_get_statistics(struct connections_statistics *result)

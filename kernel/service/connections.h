@@ -43,6 +43,7 @@ size_t connections_input_share(size_t most);
 struct connections_statistics {
     uint32_t open;
     uint64_t accepted, refused;
+    uint64_t evicted;       /* ended to make room */
     uint64_t device_resets; /* times a broken device was started again */
 };
 void connections_get_statistics(struct connections_statistics *result);

@@ -2,6 +2,7 @@
 #include <hooks/library_memory.h>
 #include <logging/log.h>
 #include <mcp/server.h>
+#include <service/access.h>
 #include <service/connections.h>
 #include <service/devices.h>
 #include <service/model.h>
@@ -11,7 +12,7 @@
 
 static const struct listener *const listeners[] = {&vsock_listener};
 
-int service_start(const struct boot_info *boot, const char *model)
+int service_start(const struct boot_info *boot, const struct options *options)
 {
     static const struct mcp_server_config config = {
         .name = "microkernelia",
@@ -29,7 +30,9 @@ int service_start(const struct boot_info *boot, const char *model)
     int error = mcp_server_create(&with_memory, &server);
     devices_start(0);
     if (error == 0)
-        error = model_start(boot, model);
+        error = access_start(&options->policy);
+    if (error == 0)
+        error = model_start(boot, options->model);
     if (error == 0)
         error = tools_model_add(server);
     if (error == 0)

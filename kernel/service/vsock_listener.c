@@ -85,7 +85,8 @@ int vsock_listener_start_device(struct virtio_device *device)
 {
     if (vsock != NULL)
         return -EBUSY;
-    const struct vsock_config config = {.connections_max = CONNECTIONS_MAX,
+    /* A few more than are served: connection_open decides who is refused and who makes room. */
+    const struct vsock_config config = {.connections_max = CONNECTIONS_MAX + 8,
                                         .receive_buffer_size = connections_input_share(INPUT_MAX),
                                         .event = on_event,
                                         .wake = connections_wake};

@@ -78,6 +78,20 @@ static void test_every_value(void **state)
     expect_silence();
 }
 
+static void test_the_policy_is_kept_as_it_stands(void **state)
+{
+    (void)state;
+    parse("log=info");
+    assert_null(options.policy.text);
+    parse("policy=vsock:2=all;any=none model=m");
+    assert_int_equal(options.policy.length, strlen("vsock:2=all;any=none"));
+    assert_memory_equal(options.policy.text, "vsock:2=all;any=none", options.policy.length);
+    parse("policy=");
+    assert_non_null(options.policy.text);
+    assert_int_equal(options.policy.length, 0);
+    expect_silence();
+}
+
 static void test_the_last_one_wins(void **state)
 {
     (void)state;
@@ -263,6 +277,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_defaults, start),
         cmocka_unit_test_setup(test_every_value, start),
+        cmocka_unit_test_setup(test_the_policy_is_kept_as_it_stands, start),
         cmocka_unit_test_setup(test_the_last_one_wins, start),
         cmocka_unit_test_setup(test_what_makes_no_sense_is_logged_and_changes_nothing, start),
         cmocka_unit_test_setup(test_name_lengths, start),

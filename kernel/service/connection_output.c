@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include <arch/timer.h>
+#include <service/connection.h>
+#include <service/connections.h>
+
+static int64_t stream_send(struct connection *connection, const void *bytes, size_t length)
+{
+    int64_t sent = connection->stream.operations->send(connection->stream.handle, bytes, length);
+    if (sent > 0)
+        connection->progress_at = timer_now_us();
+    return sent;
+}
+
+void connection_flush(struct connection *connection)
+{
+    const void *bytes;
+    size_t length;
+    while ((length = output_queue_front(&connection->output, &bytes)) > 0) {
+        int64_t sent = stream_send(connection, bytes, length);
+        if (sent < 0) {
+            connection->dead = true;
+            return;
+        }
+        output_queue_take(&connection->output, (size_t)sent);
+        if ((size_t)sent < length)
+            return; /* connection_writable follows */
+    }
+}
+
+static int send_bytes(struct connection *connection, const void *bytes, size_t length)
+{
+    size_t sent = 0;
+    if (connection->output.size == 0) {
+        int64_t result = stream_send(connection, bytes, length);
+        if (result < 0)
+            return (int)result;
+        sent = (size_t)result;
+    }
+    return sent == length
+               ? 0
+               : output_queue_add(&connection->output, (const uint8_t *)bytes + sent, length - sent);
+}
+
+/* Header, message and trailer, in one packet where they fit into one. */
+int connection_send_message(void *context, const char *message, size_t length)
+{
+    static uint8_t packet[4096];
+    struct connection *connection = context;
+    if (connection->dead)
+        return -ECONNRESET;
+    uint8_t header[MCP_FRAME_HEADER_SIZE];
+    size_t header_length;
+    const char *trailer = mcp_frame_encode(connection->reader.form, length, header, &header_length);
+    size_t trailer_length = *trailer != '\0' ? 1 : 0;
+    size_t total = header_length + length + trailer_length;
+    int error;
+    if (total <= sizeof packet) {
+        memcpy(packet, header, header_length);
+        memcpy(packet + header_length, message, length);
+        memcpy(packet + header_length + length, trailer, trailer_length);
+        error = send_bytes(connection, packet, total);
+        memset(packet, 0, total); /* nothing of one client lies about when the next one's turn comes */
+    } else {
+        error = send_bytes(connection, header, header_length);
+        if (error == 0)
+            error = send_bytes(connection, message, length);
+        if (error == 0)
+            error = send_bytes(connection, trailer, trailer_length);
+    }
+    /* A message that left in part, or not at all, cannot be taken back: the client must see the connection
+     * end rather than miss an answer. */
+    if (error != 0)
+        connection->dead = true;
+    /* The service task looks whether this connection can be closed now. */
+    connection->writable = true;
+    connections_wake(NULL);
+    return error;
+}
