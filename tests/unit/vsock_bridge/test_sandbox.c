@@ -200,7 +200,7 @@ static int outcome(void (*attempt)(void), bool inside, enum sandbox_part part)
         if (inside && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || sandbox_limit_calls(part) != 0))
             _exit(1);
         attempt();
-        _exit(0);
+        (void)syscall(SYS_exit_group, 0); /* barely: sanitizers intercept _exit */
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     if (WIFEXITED(status)) {
