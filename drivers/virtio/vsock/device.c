@@ -51,24 +51,23 @@ static int read_cid(struct vsock *vsock)
     return 0;
 }
 
+/* Header and payload each have a descriptor, because Firecracker before 1.6 takes no other layout. */
 static int post_receive(struct vsock *vsock, struct receive_buffer *buffer)
 {
     const struct virtio_buffer descriptors[PACKET_DESCRIPTORS] = {
-        {.physical = buffer->header_physical, .size = sizeof(*buffer->header)},
-        {.physical = buffer->physical, .size = RECEIVE_SIZE},
+        {.physical = buffer->physical, .size = sizeof(struct vsock_header)},
+        {.physical = buffer->physical + RECEIVE_OFFSET, .size = RECEIVE_SIZE},
     };
 
     return virtio_queue_add(vsock->receive_queue, NULL, 0, descriptors, PACKET_DESCRIPTORS, buffer);
 }
 
-static uint64_t shared_physical(const struct vsock *vsock, const void *part)
-{
-    return vsock->shared_physical + (uint64_t)((const uint8_t *)part - (const uint8_t *)vsock->shared);
-}
-
 static int post_event(struct vsock *vsock, uint32_t *event)
 {
-    struct virtio_buffer descriptor = {.physical = shared_physical(vsock, event), .size = sizeof(*event)};
+    struct virtio_buffer descriptor = {
+        .physical = vsock->events_physical + (uint64_t)(event - vsock->events) * sizeof(*event),
+        .size = sizeof(*event),
+    };
 
     return virtio_queue_add(vsock->event_queue, NULL, 0, &descriptor, 1, event);
 }
@@ -84,22 +83,22 @@ static int post_buffers(struct vsock *vsock)
 {
     const struct virtio_os *os = vsock->os;
 
-    vsock->shared = os->alloc_aligned(os->context, sizeof(*vsock->shared), 16, &vsock->shared_physical);
-    if (vsock->shared == NULL)
-        return -ENOMEM;
     for (size_t i = 0; i < receive_buffer_count(vsock); i++) {
         struct receive_buffer *buffer = &vsock->receive_buffers[i];
-        buffer->header = &vsock->shared->headers[i];
-        buffer->header_physical = shared_physical(vsock, buffer->header);
-        buffer->payload = os->alloc_aligned(os->context, RECEIVE_SIZE, RECEIVE_SIZE, &buffer->physical);
-        if (buffer->payload == NULL)
+        buffer->memory = os->alloc_aligned(os->context, RECEIVE_OFFSET + RECEIVE_SIZE, 64, &buffer->physical);
+        if (buffer->memory == NULL)
             return -ENOMEM;
         int error = post_receive(vsock, buffer);
         if (error != 0)
             return error;
     }
+
+    vsock->events =
+        os->alloc_aligned(os->context, EVENT_BUFFERS * sizeof(uint32_t), 16, &vsock->events_physical);
+    if (vsock->events == NULL)
+        return -ENOMEM;
     for (uint16_t i = 0; i < EVENT_BUFFERS && i < virtio_queue_size(vsock->event_queue); i++) {
-        int error = post_event(vsock, &vsock->shared->events[i]);
+        int error = post_event(vsock, &vsock->events[i]);
         if (error != 0)
             return error;
     }
@@ -204,11 +203,11 @@ void vsock_destroy(struct vsock *vsock)
     vsock_connection_each(vsock, vsock_connection_free);
     vsock_transmit_release(vsock);
     for (size_t i = 0; i < RECEIVE_BUFFERS; i++) {
-        if (vsock->receive_buffers[i].payload != NULL)
-            os->free_aligned(os->context, vsock->receive_buffers[i].payload, RECEIVE_SIZE);
+        if (vsock->receive_buffers[i].memory != NULL)
+            os->free_aligned(os->context, vsock->receive_buffers[i].memory, RECEIVE_OFFSET + RECEIVE_SIZE);
     }
-    if (vsock->shared != NULL)
-        os->free_aligned(os->context, vsock->shared, sizeof(*vsock->shared));
+    if (vsock->events != NULL)
+        os->free_aligned(os->context, vsock->events, EVENT_BUFFERS * sizeof(uint32_t));
     virtio_device_destroy(vsock->device);
     os->free(os->context, vsock, sizeof(*vsock));
 }
@@ -264,7 +263,7 @@ static int poll_receive(struct vsock *vsock, unsigned *budget)
             return result;
         struct receive_buffer *buffer = token;
         (*budget)--;
-        vsock_packet_handle(vsock, buffer->header, buffer->payload, written);
+        vsock_packet_handle(vsock, buffer->memory, buffer->memory + RECEIVE_OFFSET, written);
         result = post_receive(vsock, buffer);
         if (result != 0)
             return result;

@@ -166,7 +166,7 @@ static void receive_for(struct vsock_connection *connection, const struct vsock_
     }
 }
 
-void vsock_packet_handle(struct vsock *vsock, const struct vsock_header *shared, const uint8_t *payload,
+void vsock_packet_handle(struct vsock *vsock, const uint8_t *header_memory, const uint8_t *payload,
                          size_t size)
 {
     struct vsock_header header = {0};
@@ -176,7 +176,7 @@ void vsock_packet_handle(struct vsock *vsock, const struct vsock_header *shared,
         malformed(vsock, &header, "packet shorter than its header");
         return;
     }
-    memcpy(&header, shared, sizeof(header));
+    memcpy(&header, header_memory, sizeof(header));
     VIRTIO_TRACE(vsock->os, "vsock", "received operation %u, %llu:%u to %llu:%u, %u bytes", header.operation,
                  (unsigned long long)header.source_cid, header.source_port,
                  (unsigned long long)header.destination_cid, header.destination_port, header.length);

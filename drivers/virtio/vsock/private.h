@@ -58,9 +58,10 @@ enum vsock_operation {
 #define VSOCK_PORTS_MAX    8
 #define VSOCK_RESETS_MAX   32 /* answers that belong to no connection */
 #define RECEIVE_BUFFERS    32
-#define RECEIVE_SIZE       4096         /* of the payload */
-#define TRANSMIT_SLOTS     64           /* packets in the transmit queue, at most */
-#define PACKET_DESCRIPTORS 2            /* header and payload each have one, at most */
+#define RECEIVE_OFFSET     64   /* of the payload in a receive buffer, behind the header */
+#define RECEIVE_SIZE       4000 /* of the payload: a copy with its list and an allocator's header is a page */
+#define TRANSMIT_SLOTS     64   /* packets in the transmit queue, at most */
+#define PACKET_DESCRIPTORS 2    /* header and payload each have one, at most */
 #define TRANSMIT_INLINE    ((size_t)64) /* every slot's own memory: any packet without payload fits */
 #define TRANSMIT_SIZE      16384
 #define TRANSMIT_RESERVE   4096 /* packets up to this have memory that is never given back, */
@@ -127,19 +128,10 @@ struct transmit_slot {
     struct transmit_slot *next; /* free slot */
 };
 
-/* A packet from the device: header and payload lie in buffers of their own, because Firecracker before 1.6
- * takes no others (and it lets the payload start on a page). */
+/* The header, and the payload at RECEIVE_OFFSET. */
 struct receive_buffer {
-    struct vsock_header *header; /* in vsock->shared */
-    uint64_t header_physical;
-    uint8_t *payload;
+    uint8_t *memory;
     uint64_t physical;
-};
-
-/* What the device writes and is small. */
-struct vsock_shared {
-    struct vsock_header headers[RECEIVE_BUFFERS];
-    uint32_t events[EVENT_BUFFERS];
 };
 
 struct vsock {
@@ -154,8 +146,8 @@ struct vsock {
     struct virtio_queue *receive_queue, *transmit_queue, *event_queue;
     struct receive_buffer receive_buffers[RECEIVE_BUFFERS];
     uint32_t returned; /* receive buffers given back since the last kick */
-    struct vsock_shared *shared;
-    uint64_t shared_physical;
+    uint32_t *events;  /* EVENT_BUFFERS of them, written by the device */
+    uint64_t events_physical;
 
     uint8_t *inline_memory; /* TRANSMIT_INLINE for each slot */
     uint64_t inline_physical;
@@ -214,7 +206,7 @@ void vsock_connection_expire(struct vsock *vsock);
 
 /* packet.c */
 /* Both can be written by the device all the time; `size` is what it says it wrote to them together. */
-void vsock_packet_handle(struct vsock *vsock, const struct vsock_header *shared, const uint8_t *payload,
+void vsock_packet_handle(struct vsock *vsock, const uint8_t *header_memory, const uint8_t *payload,
                          size_t size);
 
 /* transmit.c */

@@ -13,7 +13,8 @@ struct vsock_segment {
     uint8_t data[];
 };
 
-#define SEGMENT_GRAIN 256u /* allocations are multiples of this */
+#define SEGMENT_GRAIN 64u  /* allocations are multiples of this, */
+#define SEGMENT_MIN   256u /* and have room for what comes byte by byte */
 
 static void free_first(const struct virtio_os *os, struct vsock_stream *stream)
 {
@@ -36,6 +37,8 @@ bool vsock_stream_append(const struct virtio_os *os, struct vsock_stream *stream
 
     if (rest > 0) {
         size_t allocation = (sizeof(*segment) + rest + SEGMENT_GRAIN - 1) / SEGMENT_GRAIN * SEGMENT_GRAIN;
+        if (allocation < SEGMENT_MIN)
+            allocation = SEGMENT_MIN;
         segment = os->alloc(os->context, allocation);
         if (segment == NULL)
             return false;

@@ -340,15 +340,14 @@ static void test_random(void **state)
     for (int i = 0; i < 60000; i++) {
         struct vsock_header header = host_header((uint16_t)(1 + random_below(7)));
         header.source_port = random_below(4);
-        header.length = header.operation == VSOCK_OP_RW ? random_below(4053) : 0;
+        header.length = header.operation == VSOCK_OP_RW ? random_below(RECEIVE_SIZE + 1) : 0;
         header.flags = random_below(4);
         if (random_below(4) == 0)
             header.destination_port = 49152 + random_below(8);
         if (random_below(20) == 0)
             ((uint8_t *)&header)[random_below(sizeof(header))] = (uint8_t)random_below(256);
-        uint32_t size = random_below(50) == 0
-                            ? random_below(4097)
-                            : (uint32_t)sizeof(header) + header.length % (RECEIVE_SIZE - 43);
+        uint32_t size = random_below(50) == 0 ? random_below((uint32_t)sizeof(header) + RECEIVE_SIZE + 1)
+                                              : (uint32_t)sizeof(header) + header.length % (RECEIVE_SIZE + 1);
         memcpy(bytes, &header, sizeof(header));
         if (fake_ring_available(&host.function->queues[0].ring) > 0)
             host_send_raw(bytes, sizeof(header), size);
