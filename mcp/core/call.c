@@ -22,7 +22,7 @@ struct call_block {
 struct mcp_call {
     struct mcp_server *server;
     struct reply reply; /* .session is NULL once the session is closed */
-    const struct mcp_tool *tool;
+    const struct tool_entry *entry;
     struct mcp_json_document *arguments; /* NULL: none were sent */
     struct mcp_json_writer result;       /* structured content */
     struct mcp_json_writer content;      /* the array of content blocks */
@@ -102,7 +102,7 @@ static struct mcp_call *create_call(const struct request *request, const struct 
 
     if (call == NULL)
         return NULL;
-    *call = (struct mcp_call){.server = server, .reply = request->reply, .tool = &entry->tool, .size = size};
+    *call = (struct mcp_call){.server = server, .reply = request->reply, .entry = entry, .size = size};
     if (mcp_json_type(arguments) == MCP_JSON_OBJECT && json_clone(memory, arguments, &call->arguments) != 0) {
         memory->release(memory->context, call, size);
         return NULL;
@@ -143,7 +143,7 @@ void call_start(const struct request *request, const struct tool_entry *entry, s
     }
     server->statistics.calls++;
     link_call(session, call);
-    if (arguments_check(mcp_json_root(entry->input_schema), mcp_call_arguments(call), &text) != 0)
+    if (tool_check_arguments(entry, mcp_call_arguments(call), &text) != 0)
         (void)call_reject(call, &text);
     else
         entry->tool.handler(call, entry->tool.context); /* the call may be gone when this returns */
@@ -167,8 +167,9 @@ static void cancel(struct mcp_call *call)
     if (call->cancelled)
         return;
     call->cancelled = true;
-    if (call->tool->cancelled != NULL)
-        call->tool->cancelled(call, call->tool->context); /* the call may be gone when this returns */
+    if (call->entry->tool.cancelled != NULL)
+        call->entry->tool.cancelled(call,
+                                    call->entry->tool.context); /* the call may be gone when this returns */
 }
 
 void call_orphan_all(struct mcp_session *session)
@@ -344,12 +345,17 @@ void mcp_call_finish(struct mcp_call *call)
 {
     struct mcp_json_writer writer;
     struct parts parts = {0};
+    struct text why = {0};
     int result;
 
     if (!begin_answer(call))
         return;
     result = finish_parts(call, &parts);
-    if (result != 0) {
+    if (result == 0)
+        result = tool_check_result(call->server, call->entry, parts.result, parts.result_length, &why);
+    if (result == -EINVAL && why.length > 0) {
+        reply_error(&call->reply, MCP_ERROR_INTERNAL, why.bytes, NULL);
+    } else if (result != 0) {
         reply_writer_error(&call->reply, result);
     } else {
         reply_result_begin(&call->reply, &writer);

@@ -6,6 +6,7 @@
 #define MCP_SERVER_PRIVATE_H
 
 #include "mcp/server.h"
+#include "schema.h"
 #include "text.h"
 
 /* What differs between the versions of the protocol that `initialize` negotiates. The one table of it is in
@@ -24,8 +25,9 @@ const struct mcp_version *mcp_version_latest(void);
 
 struct tool_entry {
     struct mcp_tool tool;
-    struct mcp_json_document *input_schema;
-    size_t listed_size; /* bytes of its entry in tools/list, at most */
+    struct schema *input_schema;
+    struct schema *output_schema; /* NULL: it has none */
+    size_t listed_size;           /* bytes of its entry in tools/list, at most */
     struct tool_entry *next;
 };
 
@@ -122,6 +124,13 @@ void write_capabilities(const struct mcp_server *server, struct mcp_json_writer 
 /* ---- tools: features/tools.c, call.c, arguments.c ---- */
 
 const struct tool_entry *tool_find(const struct mcp_server *server, struct mcp_json name);
+/* Whether arguments (an object or NONE) are as the tool's schema demands: 0, or -EINVAL and *why names the
+ * member. */
+int tool_check_arguments(const struct tool_entry *entry, struct mcp_json arguments, struct text *why);
+/* The same for structured content (JSON text, or NULL) where the server checks results; what is wrong is
+ * reported, too. Also -ENOMEM. */
+int tool_check_result(const struct mcp_server *server, const struct tool_entry *entry, const char *result,
+                      size_t length, struct text *why);
 void tools_release(struct mcp_server *server);
 
 /* Calls a tool. as_method: the request's method is the tool's name, and its params are the arguments. */
@@ -134,9 +143,5 @@ void call_orphan_all(struct mcp_session *session);
 char *call_allocate(struct mcp_call *call, size_t size);
 /* Answers with an error about the arguments, in the form of the session's version; returns -EINVAL. */
 int call_reject(struct mcp_call *call, const struct text *message);
-
-/* Checks the members of `arguments` (an object or NONE) against the top level of an object schema: required,
- * type, additionalProperties false. Returns 0, or -EINVAL and a message that names the member. */
-int arguments_check(struct mcp_json schema, struct mcp_json arguments, struct text *message);
 
 #endif

@@ -66,65 +66,148 @@ static int measure(const struct mcp_server *server, const struct mcp_tool *tool,
     write_tool(&writer, tool, mcp_version_latest());
     result = mcp_json_finish(&writer, &text, size);
     mcp_json_writer_release(&writer);
-    return result == -EFBIG ? -EINVAL : result;
+    return result;
 }
 
-static int parse_input_schema(const struct mcp_server *server, const char *schema,
-                              struct mcp_json_document **document)
+/* The embedder's hook hears what is wrong with a tool. */
+static void report(const struct mcp_server *server, const struct mcp_tool *tool, const char *what,
+                   const char *why)
 {
-    struct mcp_json_error error;
-    int result;
+    struct text line = {0};
 
-    if (schema == NULL)
-        return -EINVAL;
-    result = mcp_json_parse(&server->config.memory, schema, strlen(schema), document, &error);
-    if (result == 0 && !mcp_json_equals(mcp_json_member(mcp_json_root(*document), "type"), "object")) {
-        mcp_json_free(*document);
-        return -EINVAL;
-    }
+    if (server->config.report == NULL)
+        return;
+    text_add(&line, "tool ");
+    text_add(&line, tool->name != NULL ? tool->name : "without a name");
+    text_add(&line, ": ");
+    text_add(&line, what);
+    text_add(&line, why);
+    server->config.report(server->config.report_context, line.bytes);
+}
+
+static int refuse(const struct mcp_server *server, const struct mcp_tool *tool, const char *why)
+{
+    report(server, tool, why, "");
+    return -EINVAL;
+}
+
+static int compile(const struct mcp_server *server, const struct mcp_tool *tool, const char *name,
+                   const char *text, struct schema **schema)
+{
+    struct text why = {0};
+    int result = schema_compile(&server->config.memory, text, strlen(text), schema, &why);
+
+    if (result == -EINVAL)
+        report(server, tool, name, why.bytes);
     return result;
+}
+
+/* What is compiled stays in *entry also where it fails. */
+static int compile_schemas(const struct mcp_server *server, struct tool_entry *entry)
+{
+    const struct mcp_tool *tool = &entry->tool;
+    struct mcp_json type;
+    int result = compile(server, tool, "inputSchema", tool->input_schema, &entry->input_schema);
+
+    if (result != 0)
+        return result;
+    type = mcp_json_member(schema_root(entry->input_schema), "type");
+    if (!mcp_json_equals(type, "object"))
+        return refuse(server, tool, "inputSchema: its \"type\" must be \"object\"");
+    if (tool->output_schema == NULL)
+        return 0;
+    result = compile(server, tool, "outputSchema", tool->output_schema, &entry->output_schema);
+    if (result == 0 && mcp_json_type(schema_root(entry->output_schema)) != MCP_JSON_OBJECT)
+        return refuse(server, tool, "outputSchema: must be an object");
+    return result;
+}
+
+static int fill_entry(const struct mcp_server *server, struct tool_entry *entry)
+{
+    int result = compile_schemas(server, entry);
+
+    if (result == 0)
+        result = measure(server, &entry->tool, &entry->listed_size);
+    if (result == -EFBIG)
+        return refuse(server, &entry->tool, "too long for a message");
+    return result;
+}
+
+static void free_entry(const struct mcp_server *server, struct tool_entry *entry)
+{
+    schema_free(entry->input_schema);
+    schema_free(entry->output_schema);
+    server->config.memory.release(server->config.memory.context, entry, sizeof(*entry));
 }
 
 int mcp_server_add_tool(struct mcp_server *server, const struct mcp_tool *tool)
 {
     const struct mcp_memory *memory = &server->config.memory;
-    struct mcp_json_document *schema;
-    struct tool_entry *entry;
     struct tool_entry **end = &server->tools;
-    size_t size;
+    struct tool_entry *entry;
     int result;
 
-    if (!name_is_valid(tool->name) || tool->handler == NULL ||
-        (tool->output_schema != NULL && !is_object_text(tool->output_schema)) ||
-        (tool->annotations != NULL && !is_object_text(tool->annotations)))
-        return -EINVAL;
+    if (!name_is_valid(tool->name))
+        return refuse(server, tool, "a name is 1 to 128 of A-Z a-z 0-9 _ - .");
+    if (tool->handler == NULL || tool->input_schema == NULL)
+        return refuse(server, tool, "it needs a handler and an input schema");
+    if (tool->annotations != NULL && !is_object_text(tool->annotations))
+        return refuse(server, tool, "annotations: must be a JSON object");
     for (; *end != NULL; end = &(*end)->next)
         if (strcmp((*end)->tool.name, tool->name) == 0)
             return -EEXIST;
-    result = parse_input_schema(server, tool->input_schema, &schema);
+    entry = memory->allocate(memory->context, sizeof(*entry));
+    if (entry == NULL)
+        return -ENOMEM;
+    *entry = (struct tool_entry){.tool = *tool};
+    result = fill_entry(server, entry);
     if (result != 0)
-        return result;
-    result = measure(server, tool, &size);
-    entry = result == 0 ? memory->allocate(memory->context, sizeof(*entry)) : NULL;
-    if (entry == NULL) {
-        mcp_json_free(schema);
-        return result != 0 ? result : -ENOMEM;
+        free_entry(server, entry);
+    else
+        *end = entry;
+    return result;
+}
+
+int tool_check_arguments(const struct tool_entry *entry, struct mcp_json arguments, struct text *why)
+{
+    static const struct schema_subject subject = {.whole = "arguments", .part = "argument"};
+
+    return schema_check(entry->input_schema, arguments, &subject, why, NULL);
+}
+
+int tool_check_result(const struct mcp_server *server, const struct tool_entry *entry, const char *result,
+                      size_t length, struct text *why)
+{
+    static const struct schema_subject subject = {.whole = "the result", .part = "member"};
+    struct mcp_json_document *document;
+    struct mcp_json_error error;
+    int status;
+
+    if (!server->config.check_results || entry->output_schema == NULL)
+        return 0;
+    text_add(why, "the tool breaks its output schema: ");
+    if (result == NULL) {
+        text_add(why, "there is no structured content");
+        status = -EINVAL;
+    } else {
+        status = mcp_json_parse(&server->config.memory, result, length, &document, &error);
+        if (status != 0)
+            return status; /* -ENOMEM: the text is what the writer made */
+        status = schema_check(entry->output_schema, mcp_json_root(document), &subject, why, NULL);
+        mcp_json_free(document);
     }
-    *entry = (struct tool_entry){.tool = *tool, .input_schema = schema, .listed_size = size};
-    *end = entry;
-    return 0;
+    if (status != 0)
+        report(server, &entry->tool, "", why->bytes);
+    return status;
 }
 
 void tools_release(struct mcp_server *server)
 {
-    const struct mcp_memory *memory = &server->config.memory;
-
     while (server->tools != NULL) {
         struct tool_entry *entry = server->tools;
 
         server->tools = entry->next;
-        mcp_json_free(entry->input_schema);
-        memory->release(memory->context, entry, sizeof(*entry));
+        free_entry(server, entry);
     }
 }
 

@@ -239,7 +239,7 @@ static void servers_and_tools(void **state)
         mcp_server_destroy(server);
         assert_int_equal(memory.held, 0);
     } while (result != 0);
-    assert_int_equal(fail_at, 6);
+    assert_int_equal(fail_at, 7);
 }
 
 int main(void)

@@ -50,6 +50,11 @@ struct mcp_server_config {
     bool methods_are_tools;     /* {"id":1,"method":"infer","params":{...}} calls the tool `infer`, before
                                    `initialize` too and with or without "jsonrpc"; protocol names win. The
                                    answer's result is the tool's structured content. */
+    bool check_results; /* structured content must be as the tool's output schema says; where it is not,
+                           the client gets MCP_ERROR_INTERNAL. For tests: it parses every result. */
+    /* Told in one line why a tool is refused, and what is wrong with a result. May be NULL. */
+    void (*report)(void *context, const char *line);
+    void *report_context;
 };
 
 /* Returns 0, -EINVAL (no name, version or memory hook; message_max below 1024) or -ENOMEM. */
@@ -58,9 +63,9 @@ int mcp_server_create(const struct mcp_server_config *config, struct mcp_server 
 void mcp_server_destroy(struct mcp_server *server);
 
 /* Copies *tool (not its strings). Returns 0, -EEXIST, -EINVAL (a name that is not 1 to 128 of A-Z a-z 0-9 _ -
- * ., an input schema that is not an object of type "object", an output schema or annotations that are not an
- * object, no handler, or more text than message_max can list), -ENOMEM. tools/list keeps the order of
- * addition. */
+ * ., an input schema whose "type" is not "object", a schema that the library cannot check, annotations that
+ * are not an object, no handler, or more text than message_max can list; config.report is told which, and
+ * where), -ENOMEM. tools/list keeps the order of addition. */
 int mcp_server_add_tool(struct mcp_server *server, const struct mcp_tool *tool);
 
 /* Sends one whole message to the client; `message` is valid during the call. Returns 0, or a negative errno

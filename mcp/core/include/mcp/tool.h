@@ -2,11 +2,10 @@
  *
  * Tools: what an MCP server can be asked to do (MCP 2025-11-25, "Server features / Tools").
  *
- * Before a handler runs, the arguments are checked against the top level of its input schema: required
- * members, the basic `type` of each, and unknown ones where additionalProperties is false. Values inside
- * them, ranges and enums are the handler's, which has the typed accessors below. Wrong arguments are answered
- * in the form of the session's version: a result with isError since 2025-11-25, so that the model can try
- * again, -32602 before.
+ * Before a handler runs, the arguments are checked against its input schema (JSON Schema 2020-12; the README
+ * lists the keywords). What no schema can say is the handler's, which has the typed accessors below. Wrong
+ * arguments are answered in the form of the session's version: a result with isError since 2025-11-25, so
+ * that the model can try again, -32602 before.
  */
 #ifndef MCP_TOOL_H
 #define MCP_TOOL_H
@@ -29,7 +28,7 @@ struct mcp_tool {
     const char *name;
     const char *title;         /* may be NULL */
     const char *description;   /* may be NULL */
-    const char *input_schema;  /* JSON text of an object schema; names of members up to 128 bytes */
+    const char *input_schema;  /* JSON text of a schema of type "object" */
     const char *output_schema; /* or NULL */
     const char *annotations;   /* JSON text of a ToolAnnotations object, or NULL */
     mcp_tool_handler handler;
