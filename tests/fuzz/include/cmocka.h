@@ -29,6 +29,7 @@
 #define assert_null(pointer)         assert_true((pointer) == NULL)
 #define assert_non_null(pointer)     assert_true((pointer) != NULL)
 #define assert_ptr_equal(a, b)       assert_true((a) == (b))
+#define assert_ptr_not_equal(a, b)   assert_true((a) != (b))
 #define assert_string_equal(a, b)    assert_true(strcmp(a, b) == 0)
 #define assert_memory_equal(a, b, n) assert_true(memcmp(a, b, n) == 0)
 
