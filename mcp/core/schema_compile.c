@@ -3,7 +3,7 @@
  * Compiling a schema: every keyword is known and has a sensible operand, or the schema is refused.
  *
  * A schema stands behind the one that contains it in the document's tokens, so one pass over them reaches
- * all: whoever is marked as a schema marks those in it. References come second, because they may lead
+ * all: whoever is marked as a schema marks those in it. References come later, because they may lead
  * anywhere.
  */
 #include "schema_private.h"
@@ -12,14 +12,8 @@
 #include <string.h>
 
 #include "json_private.h"
-#include "json_scan.h"
 
-/* Schemas that can be applied to one value, one because of the other ($ref, allOf, ...). Also finds those
- * that would go on for ever. */
-#define HEIGHT_MAX 32
-
-#define REFERENCE_MAX 256
-#define DIALECT       "https://json-schema.org/draft/2020-12/schema"
+#define DIALECT "https://json-schema.org/draft/2020-12/schema"
 
 enum operand {
     OPERAND_ANY,
@@ -99,12 +93,7 @@ static const struct keyword_name {
 
 #define NAME_COUNT (sizeof(names) / sizeof(names[0]))
 
-struct compilation {
-    struct schema *schema;
-    struct text *why;
-};
-
-static int refuse(const struct compilation *compilation, struct mcp_json place, const char *why)
+int schema_refuse(const struct compilation *compilation, struct mcp_json place, const char *why)
 {
     schema_add_pointer(compilation->why, schema_root(compilation->schema), place, true);
     text_add(compilation->why, ": ");
@@ -159,8 +148,7 @@ static bool are_types(struct mcp_json operand)
 {
     if (mcp_json_type(operand) != MCP_JSON_ARRAY)
         return schema_type_bits(operand) != 0;
-    for (struct mcp_json each = mcp_json_first(operand); mcp_json_type(each) != MCP_JSON_NONE;
-         each = mcp_json_next(each))
+    for (EACH(each, operand))
         if (schema_type_bits(each) == 0)
             return false;
     return mcp_json_count(operand) > 0;
@@ -168,8 +156,7 @@ static bool are_types(struct mcp_json operand)
 
 static bool are_strings(struct mcp_json operand)
 {
-    for (struct mcp_json each = mcp_json_first(operand); mcp_json_type(each) != MCP_JSON_NONE;
-         each = mcp_json_next(each))
+    for (EACH(each, operand))
         if (mcp_json_type(each) != MCP_JSON_STRING)
             return false;
     return mcp_json_type(operand) == MCP_JSON_ARRAY;
@@ -177,8 +164,7 @@ static bool are_strings(struct mcp_json operand)
 
 static bool are_string_lists(struct mcp_json operand)
 {
-    for (struct mcp_json each = mcp_json_first(operand); mcp_json_type(each) != MCP_JSON_NONE;
-         each = mcp_json_next(each))
+    for (EACH(each, operand))
         if (!are_strings(each))
             return false;
     return mcp_json_type(operand) == MCP_JSON_OBJECT;
@@ -226,7 +212,7 @@ static const char *wrong_with(enum operand kind, struct mcp_json operand, bool i
     }
 }
 
-/* ---- the first pass: keywords ---- */
+/* ---- keywords ---- */
 
 static const struct keyword_name *find_name(struct mcp_json key)
 {
@@ -249,8 +235,7 @@ static void mark_schemas(struct schema *schema, enum operand kind, struct mcp_js
     if (kind == OPERAND_SCHEMA)
         schema->notes[operand.token].height = 1;
     if (kind == OPERAND_SCHEMAS || kind == OPERAND_SCHEMA_MAP)
-        for (struct mcp_json each = mcp_json_first(operand); mcp_json_type(each) != MCP_JSON_NONE;
-             each = mcp_json_next(each))
+        for (EACH(each, operand))
             schema->notes[each.token].height = 1;
 }
 
@@ -262,9 +247,8 @@ static int compile_keywords(const struct compilation *compilation, struct mcp_js
     if (mcp_json_type(object) == MCP_JSON_BOOL)
         return 0;
     if (mcp_json_type(object) != MCP_JSON_OBJECT)
-        return refuse(compilation, object, "must be a schema: an object, true or false");
-    for (struct mcp_json operand = mcp_json_first(object); mcp_json_type(operand) != MCP_JSON_NONE;
-         operand = mcp_json_next(operand)) {
+        return schema_refuse(compilation, object, "must be a schema: an object, true or false");
+    for (EACH(operand, object)) {
         const struct keyword_name *name = find_name(mcp_json_key(operand));
         struct note *note = &schema->notes[mcp_json_key(operand).token];
         const char *wrong;
@@ -272,190 +256,17 @@ static int compile_keywords(const struct compilation *compilation, struct mcp_js
         *note = (struct note){.keyword = KEYWORD_IGNORED, .link = object.token};
         if (name == NULL) {
             if (!is_extension(mcp_json_key(operand)))
-                return refuse(compilation, operand, "this keyword is not supported");
+                return schema_refuse(compilation, operand, "this keyword is not supported");
             continue;
         }
         wrong = wrong_with(name->operand, operand, object.token == 0);
         if (wrong != NULL)
-            return refuse(compilation, operand, wrong);
+            return schema_refuse(compilation, operand, wrong);
         if ((seen >> (name - names) & 1) != 0)
-            return refuse(compilation, operand, "this keyword stands there twice");
+            return schema_refuse(compilation, operand, "this keyword stands there twice");
         seen |= UINT64_C(1) << (name - names);
         note->keyword = name->keyword;
         mark_schemas(schema, name->operand, operand);
-    }
-    return 0;
-}
-
-/* ---- the second pass: references ---- */
-
-static bool decode_percent(char *text)
-{
-    char *to = text;
-
-    for (; *text != '\0'; text++) {
-        if (*text == '%') {
-            int high = json_hex_digit(text[1]);
-            int low = high < 0 ? -1 : json_hex_digit(text[2]);
-
-            if (low < 0 || high + low == 0)
-                return false;
-            *to++ = (char)(high * 16 + low);
-            text += 2;
-        } else {
-            *to++ = *text;
-        }
-    }
-    *to = '\0';
-    return true;
-}
-
-/* RFC 6901, section 4: ~1 is /, ~0 is ~. */
-static bool decode_tilde(char *text)
-{
-    char *to = text;
-
-    for (; *text != '\0'; text++) {
-        char c = *text;
-
-        if (c == '~') {
-            c = *++text;
-            if (c != '0' && c != '1')
-                return false;
-            c = c == '0' ? '~' : '/';
-        }
-        *to++ = c;
-    }
-    *to = '\0';
-    return true;
-}
-
-static struct mcp_json item_named(struct mcp_json array, const char *name)
-{
-    struct mcp_json item = mcp_json_first(array);
-    char index[JSON_DOUBLE_MAX + 1];
-
-    for (uint64_t i = 0; mcp_json_type(item) != MCP_JSON_NONE; i++, item = mcp_json_next(item)) {
-        index[json_uint_to_text(i, index)] = '\0';
-        if (strcmp(name, index) == 0)
-            break;
-    }
-    return item;
-}
-
-/* RFC 6901, section 3. `pointer` is empty or begins with a slash, and is used up. */
-static struct mcp_json follow_pointer(struct mcp_json value, char *pointer)
-{
-    while (*pointer != '\0') {
-        char *part = pointer + 1;
-        char *end = strchr(part, '/');
-
-        pointer = end != NULL ? end : part + strlen(part);
-        if (end != NULL)
-            *end = '\0';
-        if (!decode_tilde(part))
-            return (struct mcp_json){0};
-        value =
-            mcp_json_type(value) == MCP_JSON_ARRAY ? item_named(value, part) : mcp_json_member(value, part);
-        if (end != NULL)
-            *end = '/';
-    }
-    return value;
-}
-
-static struct mcp_json find_anchor(const struct schema *schema, const char *name)
-{
-    for (uint32_t token = 1; token < schema->count; token++)
-        if (schema_keyword_of(schema, schema_token(schema, token)) == KEYWORD_ANCHOR &&
-            mcp_json_equals(schema_token(schema, token), name))
-            return schema_token(schema, schema->notes[token - 1].link);
-    return (struct mcp_json){0};
-}
-
-static int compile_reference(const struct compilation *compilation, struct mcp_json reference)
-{
-    struct schema *schema = compilation->schema;
-    struct mcp_json target;
-    char text[REFERENCE_MAX];
-    int64_t length = mcp_json_get_string(reference, text, sizeof(text));
-
-    if (length < 0)
-        return refuse(compilation, reference, "the reference is too long");
-    if (text[0] != '#')
-        return refuse(compilation, reference, "only references inside the document (#...) are supported");
-    if (strlen(text) != (size_t)length || !decode_percent(text))
-        return refuse(compilation, reference, "not a valid reference");
-    if (text[1] == '\0' || text[1] == '/')
-        target = follow_pointer(schema_root(schema), text + 1);
-    else
-        target = find_anchor(schema, text + 1);
-    if (mcp_json_type(target) == MCP_JSON_NONE || schema->notes[target.token].height == 0)
-        return refuse(compilation, reference, "leads to no schema of this document");
-    schema->notes[reference.token - 1].link = target.token;
-    return 0;
-}
-
-/* ---- the third pass: nothing goes on for ever ---- */
-
-static void raise_height(const struct schema *schema, uint8_t *height, struct mcp_json inner)
-{
-    if (schema->notes[inner.token].height >= *height)
-        *height = (uint8_t)(schema->notes[inner.token].height + 1);
-}
-
-static uint8_t height_of(const struct schema *schema, struct mcp_json object)
-{
-    uint8_t height = 1;
-
-    for (struct mcp_json operand = mcp_json_first(object); mcp_json_type(operand) != MCP_JSON_NONE;
-         operand = mcp_json_next(operand)) {
-        switch (schema_keyword_of(schema, operand)) {
-        case KEYWORD_REF:
-            raise_height(schema, &height, schema_token(schema, schema->notes[operand.token - 1].link));
-            break;
-        case KEYWORD_NOT:
-        case KEYWORD_IF:
-        case KEYWORD_THEN:
-        case KEYWORD_ELSE:
-            raise_height(schema, &height, operand);
-            break;
-        case KEYWORD_ALL_OF:
-        case KEYWORD_ANY_OF:
-        case KEYWORD_ONE_OF:
-        case KEYWORD_DEPENDENT_SCHEMAS:
-            for (struct mcp_json each = mcp_json_first(operand); mcp_json_type(each) != MCP_JSON_NONE;
-                 each = mcp_json_next(each))
-                raise_height(schema, &height, each);
-            break;
-        default:
-            break;
-        }
-    }
-    return height;
-}
-
-/* The height of a schema is one more than the greatest of those that it leads to. Repeated until nothing
- * changes; on a circle they grow until one is too great. */
-static int compile_heights(const struct compilation *compilation)
-{
-    struct schema *schema = compilation->schema;
-    bool changed = true;
-
-    while (changed) {
-        changed = false;
-        for (uint32_t token = schema->count; token-- > 0;) {
-            struct note *note = &schema->notes[token];
-            struct mcp_json object = schema_token(schema, token);
-            uint8_t height;
-
-            if (note->height == 0 || mcp_json_type(object) != MCP_JSON_OBJECT)
-                continue;
-            height = height_of(schema, object);
-            if (height > HEIGHT_MAX)
-                return refuse(compilation, object, "refers to itself for ever, or through too many schemas");
-            changed = changed || height != note->height;
-            note->height = height;
-        }
     }
     return 0;
 }
@@ -471,10 +282,7 @@ static int compile(const struct compilation *compilation)
     for (uint32_t token = 0; token < schema->count && result == 0; token++)
         if (schema->notes[token].height != 0)
             result = compile_keywords(compilation, schema_token(schema, token));
-    for (uint32_t token = 1; token < schema->count && result == 0; token++)
-        if (schema_keyword_of(schema, schema_token(schema, token)) == KEYWORD_REF)
-            result = compile_reference(compilation, schema_token(schema, token));
-    return result == 0 ? compile_heights(compilation) : result;
+    return result == 0 ? schema_compile_references(compilation) : result;
 }
 
 static void add_syntax_error(struct text *why, const struct mcp_json_error *error)

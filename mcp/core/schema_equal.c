@@ -39,8 +39,7 @@ static bool same_items(struct check *check, struct mcp_json a, struct mcp_json b
 {
     struct mcp_json other = mcp_json_first(b);
 
-    for (struct mcp_json item = mcp_json_first(a); mcp_json_type(item) != MCP_JSON_NONE;
-         item = mcp_json_next(item)) {
+    for (EACH(item, a)) {
         if (!schema_equal(check, item, other))
             return false;
         other = mcp_json_next(other);
@@ -51,8 +50,7 @@ static bool same_items(struct check *check, struct mcp_json a, struct mcp_json b
 /* As many members on both sides, and each of `a` is in `b` as well. */
 static bool same_members(struct check *check, struct mcp_json a, struct mcp_json b)
 {
-    for (struct mcp_json member = mcp_json_first(a); mcp_json_type(member) != MCP_JSON_NONE;
-         member = mcp_json_next(member)) {
+    for (EACH(member, a)) {
         struct mcp_json other = mcp_json_first(b);
 
         while (mcp_json_type(other) != MCP_JSON_NONE &&

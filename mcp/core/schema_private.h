@@ -13,6 +13,12 @@
 
 #include "schema.h"
 
+/* for (EACH(item, array)): the items of an array, or the members of an object. */
+#define EACH(each, container)                                                                                \
+    struct mcp_json each = mcp_json_first(container);                                                        \
+    mcp_json_type(each) != MCP_JSON_NONE;                                                                    \
+    each = mcp_json_next(each)
+
 enum keyword {
     KEYWORD_NONE,
     KEYWORD_IGNORED, /* annotations, and what only other keywords look at */
@@ -89,6 +95,18 @@ enum keyword schema_keyword_of(const struct schema *schema, struct mcp_json oper
 /* The operand of another keyword of the same schema, or NONE. */
 struct mcp_json schema_sibling(const struct schema *schema, struct mcp_json operand, enum keyword keyword);
 
+/* ---- compiling ---- */
+
+struct compilation {
+    struct schema *schema;
+    struct text *why;
+};
+
+/* Says why, and where; returns -EINVAL. */
+int schema_refuse(const struct compilation *compilation, struct mcp_json place, const char *why);
+/* For when all schemas are marked: where each $ref leads, and that nothing goes on for ever. */
+int schema_compile_references(const struct compilation *compilation);
+
 /* ---- a check ---- */
 
 #define FAULT_CHOICES 6
@@ -122,6 +140,19 @@ bool check_enter(struct check *check);
 void check_leave(struct check *check);
 /* Notes what is wrong; returns false. */
 bool check_fail(struct check *check, enum keyword rule, struct mcp_json operand, struct mcp_json value);
+
+/* What a keyword demands. Keywords that do nothing by themselves have no entry. */
+struct schema_rule {
+    bool (*holds)(struct check *check, struct mcp_json operand, struct mcp_json value);
+    unsigned types; /* values of other types it leaves alone */
+};
+
+extern const struct schema_rule schema_rules[KEYWORD_COUNT];
+
+/* Whether a value is as the schema demands; the second is for a value inside the one that is looked at.
+ * False, too, when the check is stopped, which who turns a result round must look at. */
+bool schema_matches(struct check *check, struct mcp_json schema, struct mcp_json value);
+bool schema_part_matches(struct check *check, struct mcp_json schema, struct mcp_json part);
 
 /* Equality in the sense of JSON Schema: 1 and 1.0 are equal, the order of members is of no account. False,
  * too, when the check is stopped. */

@@ -172,8 +172,7 @@ static void add_choices(struct text *text, const struct check *check)
         if (schema_keyword_of(check->schema, operand) == KEYWORD_CONST)
             list_add(&list, operand);
         else
-            for (struct mcp_json each = mcp_json_first(operand); mcp_json_type(each) != MCP_JSON_NONE;
-                 each = mcp_json_next(each))
+            for (EACH(each, operand))
                 list_add(&list, each);
     }
     list_end(&list);
