@@ -308,6 +308,17 @@ int virtio_queue_take(struct virtio_queue *queue, void **token, uint32_t *writte
     return 1;
 }
 
+int virtio_queue_drop(struct virtio_queue *queue, const void *token)
+{
+    for (uint16_t head = 0; head < queue->config.size; head++) {
+        if (queue->slots[head].head && queue->slots[head].token == token) {
+            (void)release_chain(queue, head);
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
 bool virtio_queue_enable_interrupt(struct virtio_queue *queue, uint16_t chains)
 {
     uint16_t wanted = 1;

@@ -3,6 +3,7 @@
 
 #include <hooks/random.h>
 #include <hooks/virtio_devices.h>
+#include <service/console_listener.h>
 #include <service/devices.h>
 #include <service/share.h>
 #include <service/vsock_listener.h>
@@ -15,6 +16,7 @@ static const struct {
     {VIRTIO_ID_RNG, kernel_random_start_device},
     {VIRTIO_ID_VSOCK, vsock_listener_start_device},
     {VIRTIO_ID_FS, share_start_device},
+    {VIRTIO_ID_CONSOLE, console_listener_start_device},
 };
 
 static int take(struct virtio_device *device)

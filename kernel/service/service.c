@@ -4,13 +4,14 @@
 #include <mcp/server.h>
 #include <service/access.h>
 #include <service/connections.h>
+#include <service/console_listener.h>
 #include <service/devices.h>
 #include <service/model.h>
 #include <service/service.h>
 #include <service/tools.h>
 #include <service/vsock_listener.h>
 
-static const struct listener *const listeners[] = {&vsock_listener};
+static const struct listener *const listeners[] = {&vsock_listener, &console_listener};
 
 int service_start(const struct boot_info *boot, const struct options *options)
 {

@@ -52,6 +52,11 @@ void virtio_queue_kick(struct virtio_queue *queue);
  * there is none; -EIO when the queue is broken. */
 int virtio_queue_take(struct virtio_queue *queue, void **token, uint32_t *written);
 
+/* Takes back, by its token, a chain that the device holds and is known to have forgotten. Should the device
+ * return it all the same, it breaks the queue, or is taken to return a later chain. Returns 0, or -ENOENT
+ * when the device holds no such chain. */
+int virtio_queue_drop(struct virtio_queue *queue, const void *token);
+
 /* Asks for an interrupt when `chains` more chains have been used (1: at the next; a device without EVENT_IDX
  * always interrupts at the next). Returns true when it is armed; false when that many are there to be taken
  * already, and an interrupt may not come for them: take, then ask again. */
