@@ -226,9 +226,7 @@ static void free_small(struct slab *slab, void *block)
         broken("heap: double free");
         return;
     }
-#ifdef MK_DEBUG_MEMORY
     memset(block, HEAP_JUNK, class_sizes[class]);
-#endif
     object->next = slab->free;
     object->tag = seal(FREE_TAG, object);
     slab->free = object;
@@ -263,6 +261,15 @@ static void *alloc_large(size_t size)
     return (unsigned char *)large + HEADER_SIZE;
 }
 
+static void fill_frames(void *base, size_t count)
+{
+#ifndef MK_DEBUG_MEMORY
+    if (count > HEAP_FILLED_MAX / FRAME_SIZE)
+        return;
+#endif
+    memset(base, HEAP_JUNK, count * FRAME_SIZE);
+}
+
 static void free_large(struct large *large)
 {
     size_t count = large->frames;
@@ -270,9 +277,7 @@ static void free_large(struct large *large)
     large->magic = 0;
     heap.statistics.used -= count * FRAME_SIZE;
     heap.statistics.blocks--;
-#ifdef MK_DEBUG_MEMORY
-    memset(large, HEAP_JUNK, count * FRAME_SIZE);
-#endif
+    fill_frames(large, count);
     give_frames(large, count);
 }
 
@@ -330,6 +335,7 @@ static bool shrink_large(struct large *large, size_t size)
 
         large->frames = count;
         heap.statistics.used -= excess * FRAME_SIZE;
+        fill_frames((unsigned char *)large + count * FRAME_SIZE, excess);
         give_frames((unsigned char *)large + count * FRAME_SIZE, excess);
     }
     return true;

@@ -6,8 +6,11 @@
  * block costs what frames_alloc costs). Slabs that empty go back to the frames, but for one per class.
  *
  * One instance, for tasks of one CPU; not for interrupt handlers. Checked at every free: that the block is
- * one of ours, and not free already; at every allocation: that nobody wrote to the free block. With
- * MK_DEBUG_MEMORY defined, freed memory is filled with HEAP_JUNK.
+ * one of ours, and not free already; at every allocation: that nobody wrote to the free block.
+ *
+ * Freed memory is filled with HEAP_JUNK, so that what belongs to one client never reaches another, and a use
+ * after free shows. Larger blocks than HEAP_FILLED_MAX, which only models have, are filled with
+ * MK_DEBUG_MEMORY alone.
  */
 #ifndef KERNEL_MEMORY_HEAP_H
 #define KERNEL_MEMORY_HEAP_H
@@ -15,9 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HEAP_ALIGNMENT 16
-#define HEAP_SMALL_MAX 2016
-#define HEAP_JUNK      0xde
+#define HEAP_ALIGNMENT  16
+#define HEAP_SMALL_MAX  2016
+#define HEAP_JUNK       0xde
+#define HEAP_FILLED_MAX (4ul * 1024 * 1024) /* bytes, as heap_cost counts them */
 
 /* Called when an invariant is broken. It is meant not to return; if it does, the call that found it changes
  * nothing more (an allocation returns NULL). */

@@ -18,6 +18,18 @@
 
 #define SECOND_US UINT64_C(1000000)
 
+static const struct connection *current;
+
+const struct connection *connections_current(void)
+{
+    return current;
+}
+
+const struct policy_rule *connections_current_rule(void)
+{
+    return current != NULL ? current->rule : NULL;
+}
+
 static void report_too_long(struct connection *connection, size_t limit)
 {
     char message[60], data[40];
@@ -106,7 +118,9 @@ static uint64_t handle_counted(struct connection *connection, enum mcp_reader_ev
     if (event == MCP_READER_MORE)
         return 0;
     mcp_server_get_statistics(connections_server(), &before);
+    current = connection;
     handle_event(connection, event);
+    current = NULL;
     mcp_server_get_statistics(connections_server(), &after);
     uint64_t count = after.requests - before.requests + after.notifications - before.notifications;
     return count > 0 ? count : 1;

@@ -10,6 +10,7 @@
 
 #include <mcp/server.h>
 #include <service/listener.h>
+#include <service/policy.h>
 #include <service/stream.h>
 
 #define CONNECTIONS_MAX 64
@@ -39,6 +40,14 @@ void connections_drop(const struct stream_operations *operations);
 
 /* How much a stream may keep for its connection until that reads it, at most `most` bytes. */
 size_t connections_input_share(size_t most);
+
+/* ---- for tools, while a request is being handled ---- */
+
+/* The client that asks, to be compared only, and its rule; NULL outside of a handler. */
+const struct connection *connections_current(void);
+const struct policy_rule *connections_current_rule(void);
+
+/* ---- for everybody ---- */
 
 struct connections_statistics {
     uint32_t open;

@@ -12,14 +12,9 @@
 
 #define MODEL_STACK_SIZE (48 * 1024)
 #define PROGRESS_BYTES   (64u << 20) /* a line in the log for so much of a file */
+#define PATIENCE_US      UINT64_C(60000000)
 
-struct job {
-    void (*run)(void *argument);
-    void *argument;
-};
-
-static struct job jobs[MODEL_JOBS_MAX];
-static size_t job_first, job_count;
+static struct job_queue jobs;
 static struct wait_queue job_waiters;
 static struct airt_model *current;
 static struct airt_error first_error; /* why there is no model from the start */
@@ -207,23 +202,25 @@ static void model_task(void *argument)
 {
     (void)argument;
     for (;;) {
-        while (job_count == 0)
+        struct job job;
+        while (!job_queue_take(&jobs, &job))
             (void)wait_queue_sleep(&job_waiters, TASK_FOREVER);
-        struct job job = jobs[job_first];
-        job_first = (job_first + 1) % MODEL_JOBS_MAX;
-        job_count--;
-        job.run(job.argument);
+        if (timer_now_us() - job.queued_at < PATIENCE_US)
+            job.run(job.argument);
+        else
+            job.refuse(job.argument);
         task_yield(); /* short jobs never yield by themselves, and a queue of them is long */
     }
 }
 
-int model_queue(void (*run)(void *argument), void *argument)
+int model_queue(const struct job *job)
 {
-    if (job_count == MODEL_JOBS_MAX)
-        return -EAGAIN;
-    jobs[(job_first + job_count++) % MODEL_JOBS_MAX] = (struct job){run, argument};
-    wait_queue_wake_one(&job_waiters);
-    return 0;
+    struct job queued = *job;
+    queued.queued_at = timer_now_us();
+    int error = job_queue_add(&jobs, &queued);
+    if (error == 0)
+        wait_queue_wake_one(&job_waiters);
+    return error;
 }
 
 int model_start(const struct boot_info *boot, const char *name)

@@ -11,15 +11,15 @@
 
 #include <airt/airt.h>
 #include <arch/boot_info.h>
-
-#define MODEL_JOBS_MAX 256
+#include <service/job_queue.h>
 
 /* Loads the first model and starts the task. A missing or malformed model is logged; infer then says that
  * there is none. Returns 0 or a negative errno. */
 int model_start(const struct boot_info *boot, const char *name);
 
-/* Queues run(argument) for the model task. Returns 0 or -EAGAIN when MODEL_JOBS_MAX wait already. */
-int model_queue(void (*run)(void *argument), void *argument);
+/* Queues a job for the model task; `queued_at` is filled in. One that has waited for a minute when its turn
+ * comes is refused: its client has given up. Returns 0, or -EAGAIN when too many wait already. */
+int model_queue(const struct job *job);
 
 /* For jobs only, in the model task: what airt_load and airt_infer are given. `stop` is asked at every yield;
  * a job that it stops ends with -ECANCELED. */

@@ -11,4 +11,10 @@
 int tools_model_add(struct mcp_server *server);  /* infer, metadata, load_model */
 int tools_system_add(struct mcp_server *server); /* health, logs */
 
+/* Adds `count` tools, which must stay. Their handlers are called only for clients whom the policy gives the
+ * tool; others are told so. */
+int tools_add(struct mcp_server *server, const struct mcp_tool *tools, size_t count);
+
+#define TOOL_ERROR_FORBIDDEN (-32003) /* JSON-RPC error: the policy does not give the tool to this client */
+
 #endif

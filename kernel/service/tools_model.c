@@ -10,6 +10,7 @@
 #include <hooks/library_memory.h>
 #include <logging/log.h>
 #include <memory/heap.h>
+#include <service/connections.h>
 #include <service/model.h>
 #include <service/share.h>
 #include <service/tools.h>
@@ -117,6 +118,26 @@ static void overloaded(struct mcp_call *call, const char *message)
     mcp_call_error(call, MCP_ERROR_OVERLOADED, message);
 }
 
+static void refuse_call(void *argument)
+{
+    overloaded(argument, "waited too long for the model, which has other work");
+}
+
+static void refuse_inference(void *argument)
+{
+    struct inference *inference = argument;
+    refuse_call(inference->call);
+    budget_free(&client_pool, inference, sizeof *inference);
+}
+
+/* Queues work for the client whose request is handled at the moment. */
+static int queue(void (*run)(void *argument), void (*refuse)(void *argument), void *argument)
+{
+    const struct job job = {
+        .run = run, .refuse = refuse, .argument = argument, .owner = connections_current()};
+    return model_queue(&job);
+}
+
 static void infer(struct mcp_call *call, void *context)
 {
     (void)context;
@@ -142,7 +163,7 @@ static void infer(struct mcp_call *call, void *context)
                                                 .temperature = (float)temperature,
                                                 .top_p = (float)top_p,
                                                 .seed = (uint64_t)seed}};
-    if (model_queue(run_inference, inference) != 0) {
+    if (queue(run_inference, refuse_inference, inference) != 0) {
         budget_free(&client_pool, inference, sizeof *inference);
         overloaded(call, "too many calls wait for the model");
     }
@@ -191,7 +212,7 @@ static void load_model(struct mcp_call *call, void *context)
     size_t length;
     if (mcp_call_string(call, "path", &path, &length) != 0)
         return;
-    if (model_queue(run_load, call) != 0)
+    if (queue(run_load, refuse_call, call) != 0)
         overloaded(call, "too many calls wait for the model");
 }
 
@@ -299,7 +320,7 @@ static void metadata(struct mcp_call *call, void *context)
     (void)context;
     if (share_tag() == NULL)
         run_metadata(call);
-    else if (model_queue(run_metadata, call) != 0)
+    else if (queue(run_metadata, refuse_call, call) != 0)
         overloaded(call, "too many calls wait for the model");
 }
 
@@ -352,10 +373,5 @@ int tools_model_add(struct mcp_server *server)
                         "\"openWorldHint\":false}",
          .handler = load_model},
     };
-    for (size_t i = 0; i < sizeof tools / sizeof tools[0]; i++) {
-        int error = mcp_server_add_tool(server, &tools[i]);
-        if (error != 0)
-            return error;
-    }
-    return 0;
+    return tools_add(server, tools, sizeof tools / sizeof tools[0]);
 }

@@ -199,10 +199,5 @@ int tools_system_add(struct mcp_server *server)
          .handler = logs},
     };
     server_of_tools = server;
-    for (size_t i = 0; i < sizeof tools / sizeof tools[0]; i++) {
-        int error = mcp_server_add_tool(server, &tools[i]);
-        if (error != 0)
-            return error;
-    }
-    return 0;
+    return tools_add(server, tools, sizeof tools / sizeof tools[0]);
 }

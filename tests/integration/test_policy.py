@@ -10,7 +10,7 @@ import unittest
 import vm
 from vm import RUN, VM, Closed, Folder
 
-TOO_LARGE = -32001
+TOO_LARGE, FORBIDDEN = -32001, -32003
 
 
 class Policy(unittest.TestCase):
@@ -60,6 +60,17 @@ class Policy(unittest.TestCase):
                 self.assertEqual(fast.answer(request_id)["result"], {})
             # Not a measurement of speed: the rate itself sets this floor, whatever the machine does.
             self.assertGreater(time.monotonic() - start, 1.5)
+
+    def test_tools(self):
+        with VM(append="policy=vsock:2=infer+health") as machine, machine.client() as client:
+            client.tool("infer", prompt="What is MCP?")
+            client.tool("health")
+            client.request("ping")
+            for tool, arguments in (("load_model", {"path": "guide.kv"}), ("logs", {}), ("metadata", {})):
+                for error in (client.error("tools/call", {"name": tool, "arguments": arguments}),
+                              client.error(tool, arguments)):
+                    self.assertEqual(error["code"], FORBIDDEN)
+                    self.assertIn(f"'{tool}'", error["message"])
 
     def test_a_mistake_does_not_start(self):
         with Folder() as folder:

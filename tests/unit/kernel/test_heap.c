@@ -292,22 +292,42 @@ static void test_stale_contents_are_no_double_free(void **state)
 }
 
 #ifdef MK_DEBUG_MEMORY
+#define FILLED FRAMES_JUNK /* the frames fill again */
+#else
+#define FILLED HEAP_JUNK
+#endif
+
+/* The allocators' own links stand at the start of what is free. */
+static void expect_filled(const unsigned char *bytes, size_t from, size_t to, unsigned char with)
+{
+    for (size_t i = from; i < to; i++)
+        assert_int_equal(bytes[i], with);
+}
+
 static void test_freed_memory_is_filled(void **state)
 {
-    unsigned char *small = heap_alloc(64);
-    unsigned char *large = heap_alloc(FRAME_SIZE);
+    unsigned char *small = heap_alloc(64), *resized = heap_alloc(100);
+    unsigned char *large = heap_alloc(FRAME_SIZE), *shrunk = heap_alloc(5 * FRAME_SIZE);
 
     (void)state;
     memset(small, 1, 64);
+    memset(resized, 1, 100);
     memset(large, 1, FRAME_SIZE);
+    memset(shrunk, 1, 5 * FRAME_SIZE);
     heap_free(small);
     heap_free(large);
-    for (size_t i = 16; i < 64; i++)
-        assert_int_equal(small[i], HEAP_JUNK);
-    for (size_t i = 0; i < FRAME_SIZE; i++)
-        assert_int_equal(large[i], FRAMES_JUNK);
+    expect_filled(small, 16, 64, HEAP_JUNK);
+    expect_filled(large, 64, FRAME_SIZE, FILLED);
+
+    unsigned char *moved = heap_resize(resized, 1000);
+    assert_ptr_not_equal(moved, resized);
+    expect_filled(resized, 16, 100, HEAP_JUNK);
+    assert_ptr_equal(heap_resize(shrunk, FRAME_SIZE), shrunk);
+    expect_filled(shrunk, FRAME_SIZE * 4, 5 * FRAME_SIZE, FILLED);
+    expect_filled(shrunk, 0, FRAME_SIZE, 1);
+    heap_free(moved);
+    heap_free(shrunk);
 }
-#endif
 
 static void test_budget(void **state)
 {
@@ -363,9 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_resize_of_large_blocks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_misuse_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stale_contents_are_no_double_free, setup, teardown),
-#ifdef MK_DEBUG_MEMORY
         cmocka_unit_test_setup_teardown(test_freed_memory_is_filled, setup, teardown),
-#endif
         cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
     };
 

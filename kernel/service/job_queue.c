@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include <service/job_queue.h>
+
+int job_queue_add(struct job_queue *queue, const struct job *job)
+{
+    uint64_t round = queue->last_owner == job->owner ? queue->round + 1 : queue->round;
+    size_t owned = 0;
+    for (size_t i = 0; i < queue->count; i++) {
+        const struct queued_job *queued = &queue->jobs[i];
+        if (queued->job.owner != job->owner)
+            continue;
+        owned++;
+        if (queued->round >= round)
+            round = queued->round + 1;
+    }
+    if (queue->count == JOBS_MAX || (queue->count >= JOBS_MAX / 2 && owned >= JOBS_OF_OWNER_WHEN_BUSY))
+        return -EAGAIN;
+    queue->jobs[queue->count++] = (struct queued_job){*job, round};
+    return 0;
+}
+
+bool job_queue_take(struct job_queue *queue, struct job *job)
+{
+    if (queue->count == 0)
+        return false;
+    size_t first = 0;
+    for (size_t i = 1; i < queue->count; i++)
+        if (queue->jobs[i].round < queue->jobs[first].round)
+            first = i;
+    *job = queue->jobs[first].job;
+    queue->last_owner = job->owner;
+    queue->round = queue->jobs[first].round;
+    queue->count--;
+    memmove(&queue->jobs[first], &queue->jobs[first + 1], (queue->count - first) * sizeof queue->jobs[0]);
+    return true;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Jobs that wait for one worker, fairly: the owners of jobs take turns, however many each has queued.
+ * (Start-time fair queuing with jobs of equal size, Goyal et al., SIGCOMM 1996.) Work per call is linear in
+ * JOBS_MAX.
+ */
+#ifndef KERNEL_SERVICE_JOB_QUEUE_H
+#define KERNEL_SERVICE_JOB_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JOBS_MAX 256
+/* Of one owner, once half of the places are taken: so there is one for everybody. */
+#define JOBS_OF_OWNER_WHEN_BUSY 2
+
+struct job {
+    void (*run)(void *argument);
+    void (*refuse)(void *argument); /* instead of run, when it has waited too long */
+    void *argument;
+    const void *owner; /* compared, never followed */
+    uint64_t queued_at;
+};
+
+/* The zero value is empty. */
+struct job_queue {
+    struct queued_job {
+        struct job job;
+        uint64_t round;
+    } jobs[JOBS_MAX]; /* in order of arrival */
+    size_t count;
+    const void *last_owner; /* whose job was taken last, */
+    uint64_t round;         /* and its round */
+};
+
+/* Returns 0, or -EAGAIN when the queue, or this owner's part of it, is full. */
+int job_queue_add(struct job_queue *queue, const struct job *job);
+
+/* Takes the next job. Returns whether there is one. */
+bool job_queue_take(struct job_queue *queue, struct job *job);
+
+#endif
