@@ -32,16 +32,6 @@ static bool set_panic(struct options *options, const char *value, size_t length)
     return true;
 }
 
-static bool set_log(struct options *options, const char *value, size_t length)
-{
-    char name[16];
-    if (length >= sizeof name)
-        return false;
-    memcpy(name, value, length);
-    name[length] = '\0';
-    return log_level_parse(name, &options->log) == 0;
-}
-
 /* A PVH loader names no modules: the word gives the first nameless one its name. */
 static bool name_module(struct boot_info *info, const char *value, size_t length)
 {
@@ -107,6 +97,30 @@ static bool skip(const char **at, const char *end, char expected)
         return false;
     ++*at;
     return true;
+}
+
+/* vsock:PORT */
+static bool set_log_port(struct options *options, const char *at, const char *end)
+{
+    uint64_t port;
+    if (!read_number(&at, end, &port) || at != end || port == 0 || port >= UINT32_MAX)
+        return false;
+    options->log_port = (uint32_t)port;
+    return true;
+}
+
+static bool set_log(struct options *options, const char *value, size_t length)
+{
+    static const char vsock[] = "vsock:";
+    size_t prefix = sizeof vsock - 1;
+    if (length > prefix && memcmp(value, vsock, prefix) == 0)
+        return set_log_port(options, value + prefix, value + length);
+    char name[16];
+    if (length >= sizeof name)
+        return false;
+    memcpy(name, value, length);
+    name[length] = '\0';
+    return log_level_parse(name, &options->log) == 0;
 }
 
 static bool add_mmio(struct options *options, const char *value, size_t length)

@@ -4,6 +4,7 @@
  *
  *   panic=exit|halt|reboot   what happens after a panic's report (default exit)
  *   log=error|warning|info|debug
+ *   log=vsock:PORT           the log goes to this port of the host, too (service/log_export.h)
  *   model=NAME               the boot module to load at the start (default: the first)
  *   module=NAME              what to call a boot module that came without a name
  *   policy=RULES             who may connect, and what each may do, as <service/policy.h> has it
@@ -36,6 +37,7 @@ struct option_text {
 struct options {
     enum panic_action panic;
     enum log_level log;
+    uint32_t log_port;             /* 0: none given */
     char model[BOOT_NAME_MAX + 1]; /* "": none given */
     struct option_text policy;     /* NULL: none given */
     size_t mmio_count;

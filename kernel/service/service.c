@@ -6,6 +6,7 @@
 #include <service/connections.h>
 #include <service/console_listener.h>
 #include <service/devices.h>
+#include <service/log_export.h>
 #include <service/model.h>
 #include <service/service.h>
 #include <service/tools.h>
@@ -29,6 +30,7 @@ int service_start(const struct boot_info *boot, const struct options *options)
     with_memory.memory_per_session = client_pool.limit / 8;
     struct mcp_server *server;
     int error = mcp_server_create(&with_memory, &server);
+    log_export_start(options->log_port);
     devices_start(0);
     if (error == 0)
         error = access_start(&options->policy);

@@ -7,12 +7,12 @@
 #include <mcp/transport.h>
 #include <service/connections.h>
 #include <service/devices.h>
+#include <service/log_export.h>
 #include <service/vsock_listener.h>
 #include <tasks/task.h>
 #include <virtio/vsock.h>
 
 #define INPUT_MAX            (64u * 1024) /* that vsock keeps for one connection until it is read */
-#define HOUSEKEEPING_US      1000000      /* vsock's own time-outs, while there are connections */
 #define RESTART_DELAY_US     1000000      /* doubled after each attempt that fails */
 #define RESTART_DELAY_MAX_US 60000000
 
@@ -59,6 +59,8 @@ static const struct stream_operations operations = {
 static void on_event(void *context, enum vsock_event event, struct vsock_connection *stream)
 {
     (void)context;
+    if (log_export_event(stream, event))
+        return;
     if (event == VSOCK_ACCEPTED) {
         const struct stream accepted = {.operations = &operations,
                                         .handle = stream,
@@ -115,6 +117,7 @@ static void stop_broken_device(void)
 {
     log_write(LOG_ERROR, "service", "the vsock device is broken: starting it again");
     connections_drop(&operations);
+    log_export_drop();
     vsock_destroy(vsock);
     vsock = NULL;
     connections_count_device_reset();
@@ -136,14 +139,6 @@ static void restart_device(void)
     restart_at = timer_now_us() + restart_delay;
 }
 
-/* Also those that we closed and whose end the peer has not confirmed yet. */
-static bool has_connections(void)
-{
-    struct vsock_statistics statistics;
-    vsock_get_statistics(vsock, &statistics);
-    return statistics.connections > 0;
-}
-
 static uint64_t poll(void)
 {
     if (vsock == NULL && timer_now_us() >= restart_at)
@@ -152,7 +147,9 @@ static uint64_t poll(void)
         stop_broken_device();
     if (vsock == NULL)
         return restart_at;
-    return has_connections() ? timer_now_us() + HOUSEKEEPING_US : TASK_FOREVER;
+    uint64_t export_deadline = log_export_poll(vsock);
+    uint64_t deadline = vsock_deadline(vsock);
+    return export_deadline < deadline ? export_deadline : deadline;
 }
 
 const struct listener vsock_listener = {.announce = announce, .poll = poll};

@@ -112,8 +112,11 @@ static void set_deadline(struct vsock_connection *connection, uint64_t timeout)
     struct vsock *vsock = connection->vsock;
 
     connection->deadline = vsock->os->now_us(vsock->os->context) + timeout;
-    if (connection->deadline < vsock->next_deadline)
-        vsock->next_deadline = connection->deadline;
+    if (connection->deadline >= vsock->next_deadline)
+        return;
+    vsock->next_deadline = connection->deadline;
+    if (!vsock->polling)
+        vsock->config.wake(vsock->config.context); /* for vsock_deadline to be looked at again */
 }
 
 static void expire(struct vsock_connection *connection)

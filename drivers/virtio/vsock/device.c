@@ -363,6 +363,11 @@ int vsock_poll(struct vsock *vsock)
     return result < 0 ? -EIO : 0;
 }
 
+uint64_t vsock_deadline(const struct vsock *vsock)
+{
+    return vsock->next_deadline;
+}
+
 void vsock_finish_call(struct vsock *vsock)
 {
     if (vsock->polling)

@@ -75,6 +75,13 @@ static void test_every_value(void **state)
     parse("log=debug model=guide.kv");
     assert_int_equal(options.log, LOG_DEBUG);
     assert_string_equal(options.model, "guide.kv");
+    assert_int_equal(options.log_port, 0);
+    parse("log=vsock:6000 log=debug");
+    assert_int_equal(options.log_port, 6000);
+    assert_int_equal(options.log, LOG_DEBUG);
+    parse("log=error log=vsock:1 log=vsock:0xfffffffe");
+    assert_true(options.log_port == UINT32_MAX - 1);
+    assert_int_equal(options.log, LOG_ERROR);
     expect_silence();
 }
 
@@ -100,6 +107,21 @@ static void test_the_last_one_wins(void **state)
     assert_string_equal(options.model, "b");
     assert_int_equal(options.panic, PANIC_REBOOT);
     expect_silence();
+}
+
+static void test_ports_that_are_none(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"log=vsock:",  "log=vsock:0",  "log=vsock:0xffffffff",
+                                        "log=vsock:x", "log=vsock:1,", "log=vsock:6000.",
+                                        "log=vsock"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        char warning[64];
+        parse(words[i]);
+        (void)log_format(warning, sizeof warning, "command line: cannot use '%s'", words[i]);
+        assert_int_equal(options.log_port, 0);
+        expect_warning(warning);
+    }
 }
 
 static void test_what_makes_no_sense_is_logged_and_changes_nothing(void **state)
@@ -279,6 +301,7 @@ int main(void)
         cmocka_unit_test_setup(test_every_value, start),
         cmocka_unit_test_setup(test_the_policy_is_kept_as_it_stands, start),
         cmocka_unit_test_setup(test_the_last_one_wins, start),
+        cmocka_unit_test_setup(test_ports_that_are_none, start),
         cmocka_unit_test_setup(test_what_makes_no_sense_is_logged_and_changes_nothing, start),
         cmocka_unit_test_setup(test_name_lengths, start),
         cmocka_unit_test_setup(test_the_longest_word, start),

@@ -70,9 +70,12 @@ int vsock_connect(struct vsock *vsock, uint64_t cid, uint32_t port, struct vsock
 
 /* Handles what the device has done and delivers events. Its work is bounded: under a flood it calls `wake`
  * and returns, so that other tasks run. Also runs time-outs, which the standard leaves to the driver (2 s for
- * a connection to be answered, 8 s for a close): call it at least once a second while there are connections.
+ * a connection to be answered, 8 s for a close): call it at vsock_deadline, too.
  * Returns 0, or -EIO when the device is broken (then destroy it). */
 int vsock_poll(struct vsock *vsock);
+/* When the next time-out is due, in os->now_us; UINT64_MAX: none is. `wake` is called when a call outside of
+ * vsock_poll brings it forward. */
+uint64_t vsock_deadline(const struct vsock *vsock);
 
 /* Copies at most `size` received bytes. Returns their number, 0 at the end of the stream (the peer sent
  * SHUTDOWN_SEND and all was read) and for `size` 0, -EAGAIN when there are none yet, -ECONNRESET. */
