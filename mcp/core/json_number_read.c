@@ -92,14 +92,7 @@ int json_number_to_int(const char *text, size_t length, int64_t *out)
     return 0;
 }
 
-bool json_number_is_integer(const char *text, size_t length)
-{
-    struct decimal decimal = read_decimal(text, length);
-
-    return decimal.digits == 0 || decimal.exponent >= 0;
-}
-
-/* ---- comparison, of numbers of any length ---- */
+/* ---- comparison, exact for numbers of any length ---- */
 
 /* The number is 0.ddd * 10^this, where the first d is not 0. */
 static int64_t magnitude(const struct decimal *decimal)
@@ -107,6 +100,13 @@ static int64_t magnitude(const struct decimal *decimal)
     uint64_t kept = decimal->digit_count < DIGITS_MAX ? decimal->digit_count : DIGITS_MAX;
 
     return (int64_t)kept + decimal->exponent;
+}
+
+bool json_number_is_integer(const char *text, size_t length)
+{
+    struct decimal decimal = read_decimal(text, length);
+
+    return decimal.digits == 0 || magnitude(&decimal) >= (int64_t)decimal.digit_count;
 }
 
 /* The digits of a number one by one, without the zeros in front; -1 at the end. */

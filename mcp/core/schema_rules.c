@@ -26,21 +26,29 @@ static bool fail_part(struct check *check, enum keyword rule, struct mcp_json op
     return false;
 }
 
-/* Of alternatives that all fail: the fault that lies deepest in the value; there, one that is not about the
- * kind of value, since the alternative with that kind must be the one that was meant; else the first. Kinds
- * of one value are told together. */
+/* How much a fault tells about the alternative that was meant. One that has another constant
+ * ("kind":"circle") was hardly meant, one that has another type perhaps; with any other fault its kind is
+ * right. */
+static int weight(const struct fault *fault)
+{
+    if (fault->rule != KEYWORD_TYPE)
+        return 2;
+    return fault->types != 0 ? 1 : 0;
+}
+
+/* Of alternatives that all fail: the fault that lies deepest in the value; there, the one with the greatest
+ * weight; else the first. Kinds of one value are told together. */
 static void merge_faults(struct fault *best, const struct fault *other)
 {
-    bool best_is_kind = best->rule == KEYWORD_TYPE;
-    bool other_is_kind = other->rule == KEYWORD_TYPE;
+    bool both_kinds = best->rule == KEYWORD_TYPE && other->rule == KEYWORD_TYPE;
 
-    if (best->rule == KEYWORD_NONE || other->level > best->level ||
-        (other->level == best->level && best_is_kind && !other_is_kind)) {
-        *best = *other;
-    } else if (best_is_kind && other_is_kind && best->value == other->value) {
+    if (both_kinds && best->value == other->value) {
         best->types |= other->types;
         for (size_t i = 0; i < other->choices && best->choices < FAULT_CHOICES; i++)
             best->operands[best->choices++] = other->operands[i];
+    } else if (best->rule == KEYWORD_NONE || other->level > best->level ||
+               (other->level == best->level && weight(other) > weight(best))) {
+        *best = *other;
     }
 }
 
