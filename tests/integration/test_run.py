@@ -2,12 +2,14 @@
 """tools/run: what it answers with, and that it leaves no process, socket or file behind, whatever ends it."""
 import os
 import pathlib
+import shlex
 import signal
+import socket
 import subprocess
 import time
 import unittest
 
-from vm import BUILD, RUN, TIMEOUT, Client, Folder, why_no_share
+from vm import BUILD, RUN, TIMEOUT, Client, Folder, free_port, why_no_share
 
 GRACE = 30  # seconds until what was killed must be gone; it takes a fraction of one
 
@@ -24,7 +26,8 @@ class Run(unittest.TestCase):
         self.socket = self.folder.path / "vm.sock"
 
     def command(self, *arguments, socket=None):
-        return [str(RUN), "--no-build", "--boot", "pvh", "--socket", str(socket or self.socket), *arguments]
+        return [str(RUN), "--no-build", "--boot", "pvh", "--transport", "bridge", "--socket", str(socket or self.socket),
+                *arguments]
 
     def run_to_end(self, *arguments, socket=None, **options):
         options = {"env": self.folder.environment, "stdin": subprocess.DEVNULL, **options}
@@ -90,6 +93,8 @@ class Run(unittest.TestCase):
                                   (("--detach", "health"), 2), (("--help",), 0),
                                   (("--socket", "/nonexistent/vm.sock", "health"), 4),
                                   (("--module", "/nonexistent"), 2), (("--machine", "pc"), 2),
+                                  (("--transport", "tcp"), 2), (("--port", "5000"), 2),
+                                  (("--transport", "console", "--port", "65536"), 2),
                                   (("--machine", "microvm", "--boot", "iso"), 2)):
             done = self.run_to_end(*arguments)
             self.assertEqual(done.returncode, status, f"{arguments}: {done.stdout}{done.stderr}")
@@ -115,6 +120,65 @@ class Run(unittest.TestCase):
                                    "--module", str(module), "infer", "What is new?")
             self.assertIn("surprise=$x;", serial.read_text())
             self.assertIn("Everything.", done.stdout, done.stderr + serial.read_text())
+        self.expect_nothing_left()
+
+    # How it is reached
+
+    def printed(self, *arguments, vhost_vsock="/nonexistent/vhost-vsock"):
+        """The command lines of QEMU and mcp-cli, on a host whose vhost-vsock is that file."""
+        done = self.run_to_end("--models", "none", *arguments, "--print",
+                               env=dict(self.folder.environment, MK_VHOST_VSOCK=vhost_vsock))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        qemu, client = map(shlex.split, done.stdout.splitlines())
+        return qemu, client[1:]
+
+    def device(self, qemu):
+        """What carries the messages, of the words after -device."""
+        return [word for before, word in zip(qemu, qemu[1:]) if before == "-device" and ("vsock" in word or "serial" in word)]
+
+    def test_transports(self):
+        opens = "/dev/null"  # a device that opens for reading and writing
+        qemu, client = self.printed("--transport", "auto", vhost_vsock=opens)
+        cid = client[1]
+        self.assertEqual((self.device(qemu), client), ([f"vhost-vsock-pci,guest-cid={cid}"], ["--vsock", cid]))
+        self.assertGreater(int(cid), 2)
+        self.assertNotIn("-object memory-backend", " ".join(qemu))
+        qemu, client = self.printed("--transport", "vsock", "--machine", "microvm", vhost_vsock=opens)
+        self.assertEqual(self.device(qemu), [f"vhost-vsock-device,guest-cid={client[1]}"])
+        self.assertNotEqual(client[1], cid)
+
+        bridge = (["vhost-user-vsock-pci,chardev=vsock"], ["--socket", str(self.socket)])
+        for transport, vhost_vsock in (("auto", "/nonexistent/vhost-vsock"), ("bridge", opens)):
+            qemu, client = self.printed("--transport", transport, vhost_vsock=vhost_vsock)
+            self.assertEqual((self.device(qemu), client), bridge)
+            self.assertIn("-object memory-backend", " ".join(qemu))
+
+        qemu, client = self.printed("--transport", "console", "--port", "5001", vhost_vsock=opens)
+        self.assertEqual((self.device(qemu), client),
+                         (["virtio-serial-pci", "virtserialport,chardev=mcp,name=mcp.0"], ["--tcp", "127.0.0.1:5001"]))
+        self.assertNotIn("vhost-user", " ".join(qemu))
+        self.assertNotIn("-object memory-backend", " ".join(qemu))
+        self.expect_nothing_left()
+
+    def test_no_vsock_here(self):
+        """A device that is missing is not made by looking for it."""
+        missing = self.folder.path / "vhost-vsock"
+        for transport, status in (("auto", 0), ("vsock", 4)):
+            done = self.run_to_end("--transport", transport, "--print",
+                                   env=dict(self.folder.environment, MK_VHOST_VSOCK=str(missing)))
+            self.assertEqual(done.returncode, status, done.stderr)
+            self.assertFalse(missing.exists())
+        self.assertIn(f"cannot open {missing}", done.stderr)
+
+    def test_console(self):
+        port = str(free_port())
+        done = self.run_to_end("--transport", "console", "--port", port, "infer", "What is a unikernel?")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("unikernel", done.stdout)
+        with socket.create_server(("127.0.0.1", int(port))):
+            done = self.run_to_end("--transport", "console", "--port", port, "health")
+            self.assertEqual(done.returncode, 4)
+            self.assertIn("Address already in use", done.stderr)
         self.expect_nothing_left()
 
     # What ends it
@@ -165,7 +229,7 @@ class Run(unittest.TestCase):
         started = self.run_to_end("--detach")
         self.assertEqual(started.returncode, 0, started.stderr)
         self.assertIn(f"--stop --socket '{self.socket}'", started.stdout)
-        self.assertIn(f"--socket '{self.socket}' infer", started.stdout)
+        self.assertIn(f"--socket {self.socket} infer", started.stdout)
         self.assertNotIn("run", self.processes())
         second = self.run_to_end("health")
         self.assertEqual(second.returncode, 4)
@@ -186,7 +250,6 @@ class Run(unittest.TestCase):
 
     def test_socket_in_use(self):
         """A program that serves at the socket already keeps it."""
-        import socket
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(str(self.socket))
             other.listen()

@@ -66,14 +66,26 @@ class Folder:
         self.close()
 
 
-class VM:
-    """A running VM. `options` go to tools/run: VM(boot="iso", memory=32, append="log=debug", module=path)."""
+def free_port():
+    """A TCP port that nobody listens on at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
-    def __init__(self, **options):
+
+class VM:
+    """A running VM. `options` go to tools/run: VM(boot="iso", memory=32, append="log=debug", module=path). `address` is
+    where clients connect: a path (transport "bridge"), or host and port ("console")."""
+
+    def __init__(self, transport="bridge", **options):
         self.folder = Folder()
         self.socket = self.folder.path / "vm.sock"
+        self.address = self.socket
         self.serial_file = self.folder.path / "serial"
-        command = [RUN, "--no-build", "--detach", "--socket", self.socket, "--serial", self.serial_file]
+        command = [RUN, "--no-build", "--detach", "--socket", self.socket, "--serial", self.serial_file,
+                   "--transport", transport]
+        if transport == "console":
+            self.address = ("127.0.0.1", free_port())
+            command += ["--port", str(self.address[1])]
         for name, value in options.items():
             command += ["--" + name.replace("_", "-"), str(value)]
         try:
@@ -89,7 +101,7 @@ class VM:
             raise
 
     def client(self, **options):
-        return Client(self.socket, **options)
+        return Client(self.address, **options)
 
     def serial(self):
         return self.serial_file.read_text(errors="replace")
@@ -140,13 +152,14 @@ class Closed(Exception):
 class Client:
     """One connection. Frames by default; `newline=True` speaks newline-delimited JSON."""
 
-    def __init__(self, path, newline=False, initialize=True):
+    def __init__(self, address, newline=False, initialize=True):
         self.newline = newline
         self.next_id = 1
         self.received = b""
-        self.socket = socket.socket(socket.AF_UNIX)
+        tcp = isinstance(address, tuple)
+        self.socket = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX)
         self.socket.settimeout(TIMEOUT)
-        self.socket.connect(str(path))
+        self.socket.connect(address if tcp else str(address))
         if initialize:
             self.initialize()
 
