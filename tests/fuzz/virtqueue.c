@@ -305,6 +305,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     model.free = model.config.size;
+    if (model.config.indirect && queue_size % 4 == 3) {
+        virtio_queue_avoid_indirect(model.queue);
+        model.config.indirect = false;
+    }
     virtio_queue_addresses(model.queue, &model.descriptors, &model.available, &model.used);
     /* The rings, what the driver knows beside them, and at most a table for each descriptor. */
     size_t ring = model.config.size;

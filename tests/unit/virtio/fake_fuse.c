@@ -119,6 +119,10 @@ static struct fuse_entry look_up(uint64_t node)
 
 static int answer_lookup(struct fuse_answer *answer, uint64_t parent, const char *name)
 {
+    /* Nothing that a server could take for a way out of the folder. */
+    assert_in_range(strlen(name), 1, VIRTIO_FS_NAME_MAX);
+    assert_null(strchr(name, '/'));
+    assert_true(strcmp(name, ".") != 0 && strcmp(name, "..") != 0);
     uint64_t node = fuse_find(parent, name);
 
     if (node == 0)
