@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "server_private.h"
+#include "call_private.h"
 
 int mcp_call_reject(struct mcp_call *call, const char *name, const char *why)
 {

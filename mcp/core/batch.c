@@ -48,7 +48,7 @@ static void flush(struct batch *batch)
         return;
     text[length++] = ']';
     if (batch->session != NULL)
-        session_send(batch->session, text, length);
+        session_send(batch->session, text, length, NULL, 0);
     batch->memory.release(batch->memory.context, text, size);
 }
 
@@ -87,7 +87,7 @@ void batch_add_answer(struct batch *batch, const char *message, size_t length)
         if (batch->session == NULL)
             return;
         if (!reserve(batch, length + 1)) {
-            session_send(batch->session, message, length); /* alone rather than not at all */
+            session_send(batch->session, message, length, NULL, 0); /* alone rather than not at all */
             return;
         }
     }

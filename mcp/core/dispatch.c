@@ -4,16 +4,21 @@
  */
 #include <string.h>
 
+#include "call_private.h"
+#include "json_private.h"
 #include "server_private.h"
 
-static const struct feature *const features[] = {&feature_lifecycle, &feature_calls, &feature_tools};
+static const struct feature *const features[] = {
+    &feature_calls,   &feature_tools,      &feature_initialize, &feature_stateless,    &feature_resources,
+    &feature_prompts, &feature_completion, &feature_logging,    &feature_subscriptions};
 
-void write_capabilities(const struct mcp_server *server, struct mcp_json_writer *writer)
+void write_capabilities(const struct mcp_server *server, const struct mcp_version *version,
+                        struct mcp_json_writer *writer)
 {
     mcp_json_begin_object(writer);
     for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
         if (features[i]->write_capabilities != NULL)
-            features[i]->write_capabilities(server, writer);
+            features[i]->write_capabilities(server, version, writer);
     mcp_json_end_object(writer);
 }
 
@@ -30,9 +35,7 @@ static const struct method *method_find(struct mcp_json name, bool notification)
     return NULL;
 }
 
-/* MCP takes strings and integers; null and fractions are not ids (MCP 2025-11-25, "Basic / Messages"). `raw`
- * is a value as it stands in a valid text. */
-static bool id_is_valid(const char *raw, size_t length)
+bool id_is_valid(const char *raw, size_t length)
 {
     if (raw[0] == '"')
         return true;
@@ -40,6 +43,13 @@ static bool id_is_valid(const char *raw, size_t length)
         return false;
     return memchr(raw, '.', length) == NULL && memchr(raw, 'e', length) == NULL &&
            memchr(raw, 'E', length) == NULL;
+}
+
+bool ids_equal(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+    if (a[0] == '"' && b[0] == '"')
+        return json_raw_strings_equal(a + 1, a_length - 2, b + 1, b_length - 2);
+    return a_length == b_length && memcmp(a, b, a_length) == 0;
 }
 
 /* Two bytes of a batch can ask for an answer of a hundred. */
@@ -54,36 +64,66 @@ static void invalid(const struct reply *reply, const char *why)
     reply_error(reply, MCP_ERROR_INVALID_REQUEST, text.bytes, NULL);
 }
 
-static void dispatch_request(const struct request *request)
+static void not_found(const struct request *request)
+{
+    struct text text = {0};
+
+    text_add(&text, "Method not found: ");
+    text_add_quoted(&text, request->method);
+    reply_error(&request->reply, MCP_ERROR_METHOD_NOT_FOUND, text.bytes, NULL);
+}
+
+static void dispatch_method(struct request *request, const struct method *method)
+{
+    const struct mcp_session *session = request->session;
+    uint32_t versions = method != NULL ? method->versions : 0;
+    bool stateless = request_is_stateless(request) ||
+                     (session->version == NULL && (versions & INITIALIZE_ERA) == 0 && versions != 0);
+
+    if (stateless) {
+        request->reply.version = stateless_version(request);
+        if (request->reply.version == NULL)
+            return;
+    } else {
+        request->reply.version = session->version;
+    }
+    if (method == NULL || (method->offered != NULL && !method->offered(session->server)) ||
+        (request->reply.version != NULL && (versions & request->reply.version->bit) == 0))
+        not_found(request);
+    else if (mcp_json_type(request->params) != MCP_JSON_NONE &&
+             mcp_json_type(request->params) != MCP_JSON_OBJECT)
+        reply_invalid_params(&request->reply, "params must be an object");
+    else if (request->reply.version == NULL && !method->before_initialise)
+        /* The stateless era wants -32602 for a request without its _meta; the older ones leave the code open.
+         */
+        reply_invalid_params(&request->reply,
+                             "the session is not initialised, and params._meta names no version of the "
+                             "protocol: send initialize first");
+    else
+        method->handle(request);
+}
+
+static void dispatch_request(struct request *request)
 {
     struct mcp_session *session = request->session;
     const struct method *method = method_find(request->method, false);
-    const struct tool_entry *tool = NULL;
-    struct text text = {0};
+    struct tool_entry *tool = NULL;
 
     session->server->statistics.requests++;
-    if (call_find(session, request->reply.id, request->reply.id_length) != NULL) {
+    if (call_find(session, request->reply.id, request->reply.id_length) != NULL ||
+        subscription_has_id(session, request->reply.id, request->reply.id_length)) {
         invalid(&request->reply, "a request with this id is not answered yet");
         return;
     }
     if (method == NULL && session->server->config.methods_are_tools)
         tool = tool_find(session->server, request->method);
-    if (method == NULL && tool == NULL) {
-        text_add(&text, "Method not found: ");
-        text_add_quoted(&text, request->method);
-        reply_error(&request->reply, MCP_ERROR_METHOD_NOT_FOUND, text.bytes, NULL);
-    } else if (mcp_json_type(request->params) != MCP_JSON_NONE &&
-               mcp_json_type(request->params) != MCP_JSON_OBJECT) {
-        reply_error(&request->reply, MCP_ERROR_INVALID_PARAMS, "Invalid params: params must be an object",
-                    NULL);
-    } else if (tool != NULL) {
-        call_start(request, tool, request->params, true);
-    } else if (session->version == NULL && !method->before_initialise) {
-        /* No code of its own exists for this: LSP's -32002 means "resource not found" in MCP. */
-        invalid(&request->reply, "the session is not initialised, send initialize first");
-    } else {
-        method->handle(request);
-    }
+    if (tool == NULL)
+        dispatch_method(request, method);
+    else if (mcp_json_type(request->params) != MCP_JSON_NONE &&
+             mcp_json_type(request->params) != MCP_JSON_OBJECT)
+        reply_invalid_params(&request->reply, "params must be an object");
+    else
+        call_tool(request, tool, request->params, true);
 }
 
 static void dispatch_notification(const struct request *request)
@@ -124,6 +164,7 @@ static void dispatch_one(struct mcp_session *session, struct mcp_json message, s
     jsonrpc = mcp_json_member(message, "jsonrpc");
     request.method = mcp_json_member(message, "method");
     request.params = mcp_json_member(message, "params");
+    request.meta = mcp_json_member(request.params, "_meta");
     if (mcp_json_type(request.method) == MCP_JSON_NONE &&
         (mcp_json_type(mcp_json_member(message, "result")) != MCP_JSON_NONE ||
          mcp_json_type(mcp_json_member(message, "error")) != MCP_JSON_NONE)) {
@@ -179,72 +220,4 @@ void dispatch_message(struct mcp_session *session, struct mcp_json message)
         dispatch_batch(session, message);
     else
         dispatch_one(session, message, NULL);
-}
-
-/* A key or a scalar value, as it stands in the text. */
-struct span {
-    const char *text;
-    size_t length;
-};
-
-static bool span_is(struct span span, const char *text)
-{
-    return span.length == strlen(text) && memcmp(span.text, text, span.length) == 0;
-}
-
-/* The string, number or literal that begins at `at` in a valid text. */
-static struct span scalar_at(const char *text, size_t length, size_t at)
-{
-    size_t end = at;
-
-    if (text[at] == '"') {
-        for (end++; text[end] != '"'; end++)
-            if (text[end] == '\\')
-                end++;
-        end++;
-    } else {
-        while (end < length && strchr(",:]} \t\r\n", text[end]) == NULL)
-            end++;
-    }
-    return (struct span){.text = text + at, .length = end - at};
-}
-
-void dispatch_without_memory(struct mcp_session *session, const char *message, size_t length)
-{
-    struct reply reply = {.session = session, .id = "null", .id_length = 4};
-    struct span key = {0}, id = {0};
-    bool is_batch = message[strspn(message, " \t\r\n")] == '[';
-    bool is_request = is_batch;
-    bool behind_colon = false;
-    size_t depth = 0;
-
-    for (size_t at = 0; at < length;) {
-        char c = message[at];
-
-        if (c == '{' || c == '[') {
-            depth++;
-        } else if (c == '}' || c == ']') {
-            depth--;
-        } else if (c == ':' || c == ',') {
-            behind_colon = c == ':';
-        } else if (strchr(" \t\r\n", c) == NULL) {
-            struct span scalar = scalar_at(message, length, at);
-
-            if (depth == 1 && !behind_colon) {
-                key = scalar;
-                is_request = is_request || span_is(key, "\"method\"");
-            } else if (depth == 1 && id.text == NULL && span_is(key, "\"id\"")) {
-                id = scalar;
-            }
-            at += scalar.length - 1;
-        }
-        at++;
-    }
-    if (!is_request || (id.text == NULL && !is_batch))
-        return; /* a response or a notification */
-    if (!is_batch && id_is_valid(id.text, id.length)) {
-        reply.id = id.text;
-        reply.id_length = id.length;
-    }
-    reply_overloaded(&reply, "Overloaded: out of memory for this message");
 }

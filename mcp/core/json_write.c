@@ -9,6 +9,7 @@
 
 #include "json_private.h"
 #include "json_scan.h"
+#include "json_write_private.h"
 
 /* What is open on a level, and what may come next there. */
 enum {
@@ -28,12 +29,22 @@ void mcp_json_writer_initialise(struct mcp_json_writer *writer, const struct mcp
 
 void mcp_json_writer_initialise_fixed(struct mcp_json_writer *writer, char *buffer, size_t size)
 {
-    *writer = (struct mcp_json_writer){.text = buffer, .size = size, .limit = size};
+    *writer = (struct mcp_json_writer){.text = buffer, .size = size, .limit = size, .borrowed = true};
+}
+
+void json_writer_initialise_with_buffer(struct mcp_json_writer *writer, const struct mcp_memory *memory,
+                                        size_t limit, char *buffer, size_t size)
+{
+    *writer = (struct mcp_json_writer){.memory = *memory,
+                                       .text = buffer,
+                                       .size = size < limit ? size : limit,
+                                       .limit = limit,
+                                       .borrowed = true};
 }
 
 void mcp_json_writer_release(struct mcp_json_writer *writer)
 {
-    if (writer->memory.release != NULL && writer->text != NULL)
+    if (!writer->borrowed && writer->text != NULL)
         writer->memory.release(writer->memory.context, writer->text, writer->size);
     *writer = (struct mcp_json_writer){.error = -EINVAL};
 }
@@ -62,8 +73,10 @@ static bool grow(struct mcp_json_writer *writer, size_t needed)
         return false;
     if (writer->text != NULL) {
         memcpy(grown, writer->text, writer->length);
-        writer->memory.release(writer->memory.context, writer->text, writer->size);
+        if (!writer->borrowed)
+            writer->memory.release(writer->memory.context, writer->text, writer->size);
     }
+    writer->borrowed = false;
     writer->text = grown;
     writer->size = size;
     return true;
@@ -227,6 +240,26 @@ void mcp_json_string(struct mcp_json_writer *writer, const char *text)
     mcp_json_string_n(writer, text, strlen(text));
 }
 
+void mcp_json_base64(struct mcp_json_writer *writer, const void *bytes, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *byte = bytes;
+
+    if (!before_value(writer))
+        return;
+    append(writer, "\"", 1);
+    for (size_t at = 0; at < size && writer->error == 0; at += 3) {
+        size_t left = size - at;
+        uint32_t group = (uint32_t)byte[at] << 16 | (left > 1 ? (uint32_t)byte[at + 1] << 8 : 0) |
+                         (left > 2 ? byte[at + 2] : 0u);
+        char text[4] = {digits[group >> 18], digits[group >> 12 & 63],
+                        left > 1 ? digits[group >> 6 & 63] : '=', left > 2 ? digits[group & 63] : '='};
+
+        append(writer, text, 4);
+    }
+    append(writer, "\"", 1);
+}
+
 static void append_value(struct mcp_json_writer *writer, const char *text, size_t length)
 {
     if (before_value(writer))
@@ -316,6 +349,23 @@ void mcp_json_raw_value(struct mcp_json_writer *writer, const char *text, size_t
 void json_write_trusted(struct mcp_json_writer *writer, const char *text, size_t length)
 {
     append_value(writer, text, length);
+}
+
+void json_write_trusted_members(struct mcp_json_writer *writer, const char *text, size_t length)
+{
+    uint8_t *level;
+
+    if (length <= 2 || writer->error != 0)
+        return;
+    if (writer->depth == 0 || KIND(writer->stack[writer->depth - 1]) != IN_OBJECT) {
+        fail(writer, -EINVAL);
+        return;
+    }
+    level = &writer->stack[writer->depth - 1];
+    if ((*level & HAS_ELEMENTS) != 0)
+        append(writer, ",", 1);
+    append(writer, text + 1, length - 2);
+    *level |= HAS_ELEMENTS;
 }
 
 void mcp_json_member_string(struct mcp_json_writer *writer, const char *name, const char *text)

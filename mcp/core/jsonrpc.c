@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Answers: the envelope of JSON-RPC 2.0, sections 5 and 5.1.
+ * Outgoing messages: the envelope of JSON-RPC 2.0, sections 4.1, 5 and 5.1, and what every result of a
+ * version has.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "json_private.h"
+#include "json_write_private.h"
 #include "server_private.h"
 
 /* An error is put together on the stack, so that it leaves even when there is no memory. Only an error with
@@ -19,7 +21,8 @@ static void deliver(const struct reply *reply, const char *message, size_t lengt
     if (reply->batch != NULL)
         batch_add_answer(reply->batch, message, length);
     else
-        session_send(reply->session, message, length);
+        session_send(reply->session, message, length, reply->id[0] == 'n' ? NULL : reply->id, /* null */
+                     reply->id_length);
 }
 
 void reply_nothing(const struct reply *reply)
@@ -37,7 +40,7 @@ static void write_envelope(struct mcp_json_writer *writer, const struct reply *r
 }
 
 static int write_error(struct mcp_json_writer *writer, const struct reply *reply, int code,
-                       const char *message, const char *data)
+                       const char *message, const char *data, size_t data_length)
 {
     const char *text;
     size_t length;
@@ -50,7 +53,7 @@ static int write_error(struct mcp_json_writer *writer, const struct reply *reply
     mcp_json_member_string(writer, "message", message);
     if (data != NULL) {
         mcp_json_key_write(writer, "data");
-        mcp_json_raw_value(writer, data, strlen(data));
+        mcp_json_raw_value(writer, data, data_length);
     }
     mcp_json_end_object(writer);
     mcp_json_end_object(writer);
@@ -60,7 +63,8 @@ static int write_error(struct mcp_json_writer *writer, const struct reply *reply
     return result;
 }
 
-void reply_error(const struct reply *reply, int code, const char *message, const char *data)
+static void send_error(const struct reply *reply, int code, const char *message, const char *data,
+                       size_t data_length)
 {
     char small[SMALL_ANSWER];
     struct mcp_json_writer writer;
@@ -68,14 +72,14 @@ void reply_error(const struct reply *reply, int code, const char *message, const
 
     reply->session->server->statistics.errors++;
     mcp_json_writer_initialise_fixed(&writer, small, sizeof(small));
-    result = write_error(&writer, reply, code, message, data);
+    result = write_error(&writer, reply, code, message, data, data_length);
     if (result == -EINVAL)
         data = NULL; /* it is not JSON: the error leaves without it */
     if (result != 0) {
         const struct mcp_server_config *config = &reply->session->server->config;
 
         mcp_json_writer_initialise(&writer, &config->memory, config->message_max);
-        result = write_error(&writer, reply, code, message, data);
+        result = write_error(&writer, reply, code, message, data, data_length);
         mcp_json_writer_release(&writer);
     }
     if (result != 0) {
@@ -86,14 +90,47 @@ void reply_error(const struct reply *reply, int code, const char *message, const
             known.id_length = 4;
         }
         mcp_json_writer_initialise_fixed(&writer, small, sizeof(small));
-        (void)write_error(&writer, &known, code, "no memory for the text of this error", NULL);
+        (void)write_error(&writer, &known, code, "no memory for the text of this error", NULL, 0);
     }
     reply_nothing(reply);
+}
+
+void reply_error(const struct reply *reply, int code, const char *message, const char *data)
+{
+    send_error(reply, code, message, data, data != NULL ? strlen(data) : 0);
 }
 
 void reply_overloaded(const struct reply *reply, const char *message)
 {
     reply_error(reply, MCP_ERROR_OVERLOADED, message, "{\"retryAfterMs\":" RETRY_AFTER_MS "}");
+}
+
+void reply_invalid_params(const struct reply *reply, const char *why)
+{
+    struct text text = {0};
+
+    text_add(&text, "Invalid params: ");
+    text_add(&text, why);
+    reply_error(reply, MCP_ERROR_INVALID_PARAMS, text.bytes, NULL);
+}
+
+void reply_resource_not_found(const struct reply *reply, const char *uri)
+{
+    const struct mcp_server_config *config = &reply->session->server->config;
+    int code = reply->version->resource_not_found;
+    struct mcp_json_writer data;
+    const char *text = NULL;
+    size_t length;
+
+    mcp_json_writer_initialise(&data, &config->memory, config->message_max);
+    mcp_json_begin_object(&data);
+    mcp_json_member_string(&data, "uri", uri);
+    mcp_json_end_object(&data);
+    if (mcp_json_finish(&data, &text, &length) == 0)
+        send_error(reply, code, "Resource not found", text, length);
+    else
+        send_error(reply, code, "Resource not found", NULL, 0);
+    mcp_json_writer_release(&data);
 }
 
 void reply_writer_error(const struct reply *reply, int error)
@@ -112,30 +149,104 @@ void reply_writer_error(const struct reply *reply, int error)
     }
 }
 
-void reply_result_begin(const struct reply *reply, struct mcp_json_writer *writer)
+static void begin(struct message *message, const struct mcp_session *session)
 {
-    const struct mcp_server_config *config = &reply->session->server->config;
+    const struct mcp_server_config *config = &session->server->config;
 
-    mcp_json_writer_initialise(writer, &config->memory, config->message_max);
-    write_envelope(writer, reply);
-    mcp_json_key_write(writer, "result");
+    json_writer_initialise_with_buffer(&message->writer, &config->memory, config->message_max,
+                                       message->buffer, sizeof(message->buffer));
 }
 
-int reply_result_end(const struct reply *reply, struct mcp_json_writer *writer)
+void reply_value_begin(const struct reply *reply, struct message *message)
+{
+    begin(message, reply->session);
+    write_envelope(&message->writer, reply);
+    mcp_json_key_write(&message->writer, "result");
+}
+
+int reply_value_end(const struct reply *reply, struct message *message)
 {
     const char *text;
     size_t length;
     int result;
 
-    mcp_json_end_object(writer);
-    result = mcp_json_finish(writer, &text, &length);
+    mcp_json_end_object(&message->writer);
+    result = mcp_json_finish(&message->writer, &text, &length);
     if (result == 0) {
         deliver(reply, text, length);
-        mcp_json_writer_release(writer);
+        mcp_json_writer_release(&message->writer);
         reply_nothing(reply);
     } else {
-        mcp_json_writer_release(writer);
+        mcp_json_writer_release(&message->writer);
         reply_writer_error(reply, result);
     }
     return result;
+}
+
+void reply_result_begin(const struct reply *reply, struct message *message)
+{
+    reply_value_begin(reply, message);
+    mcp_json_begin_object(&message->writer);
+    if (reply->version != NULL && reply->version->stateless)
+        mcp_json_member_string(&message->writer, "resultType", "complete");
+}
+
+void reply_cacheable(const struct reply *reply, struct message *message, uint32_t ttl_ms, bool shared)
+{
+    if (!reply->version->stateless)
+        return;
+    mcp_json_member_uint(&message->writer, "ttlMs", ttl_ms);
+    mcp_json_member_string(&message->writer, "cacheScope", shared ? "public" : "private");
+}
+
+int reply_result_end(const struct reply *reply, struct message *message, const char *meta, size_t meta_length)
+{
+    const struct mcp_server *server = reply->session->server;
+    bool names_server = reply->version != NULL && reply->version->stateless;
+
+    if (meta != NULL || names_server) {
+        mcp_json_key_write(&message->writer, "_meta");
+        mcp_json_begin_object(&message->writer);
+        if (meta != NULL)
+            json_write_trusted_members(&message->writer, meta, meta_length);
+        if (names_server) {
+            mcp_json_key_write(&message->writer, "io.modelcontextprotocol/serverInfo");
+            json_write_trusted(&message->writer, server->info, server->info_length);
+        }
+        mcp_json_end_object(&message->writer);
+    }
+    mcp_json_end_object(&message->writer);
+    return reply_value_end(reply, message);
+}
+
+void reply_empty(const struct reply *reply)
+{
+    struct message message;
+
+    reply_result_begin(reply, &message);
+    (void)reply_result_end(reply, &message, NULL, 0);
+}
+
+void notification_begin(const struct mcp_session *session, struct message *message, const char *method)
+{
+    begin(message, session);
+    mcp_json_begin_object(&message->writer);
+    mcp_json_member_string(&message->writer, "jsonrpc", "2.0");
+    mcp_json_member_string(&message->writer, "method", method);
+    mcp_json_key_write(&message->writer, "params");
+    mcp_json_begin_object(&message->writer);
+}
+
+void notification_end(struct mcp_session *session, struct message *message, const char *id, size_t id_length)
+{
+    const char *text;
+    size_t length;
+
+    mcp_json_end_object(&message->writer);
+    mcp_json_end_object(&message->writer);
+    if (mcp_json_finish(&message->writer, &text, &length) == 0)
+        session_send(session, text, length, id, id_length);
+    else
+        session->server->statistics.lost_notifications++;
+    mcp_json_writer_release(&message->writer);
 }

@@ -7,21 +7,44 @@
 #include <errno.h>
 #include <string.h>
 
-#include "server_private.h"
+#include "call_private.h"
 
 #define DEFAULT_MESSAGE_MAX       ((size_t)1024 * 1024)
 #define DEFAULT_CALLS_PER_SESSION 64u
+#define DEFAULT_SUBSCRIPTIONS     64u
 
 /* Smaller limits cannot hold the answers that every server must give. */
 #define LEAST_MESSAGE_MAX 1024u
 
+/* The server as it stands in each result of the stateless era, written once. */
+static int write_info(struct mcp_server *server)
+{
+    const struct mcp_memory *memory = &server->config.memory;
+    struct mcp_json_writer writer;
+    const char *text;
+    int result;
+
+    mcp_json_writer_initialise(&writer, memory, server->config.message_max / 2);
+    write_server_info(&writer, &server->config, version_newest(EVERY_VERSION));
+    result = mcp_json_finish(&writer, &text, &server->info_length);
+    if (result != 0) {
+        mcp_json_writer_release(&writer);
+        return result == -ENOMEM ? result : -EINVAL;
+    }
+    server->info = writer.text;
+    server->info_size = writer.size;
+    return 0;
+}
+
 int mcp_server_create(const struct mcp_server_config *config, struct mcp_server **server)
 {
     struct mcp_server *created;
+    int result;
 
     if (config->name == NULL || config->version == NULL || config->memory.allocate == NULL ||
         config->memory.release == NULL ||
-        (config->message_max != 0 && config->message_max < LEAST_MESSAGE_MAX))
+        (config->message_max != 0 && config->message_max < LEAST_MESSAGE_MAX) ||
+        (config->icons != NULL && !is_array_text(config->icons)))
         return -EINVAL;
     created = config->memory.allocate(config->memory.context, sizeof(*created));
     if (created == NULL)
@@ -31,16 +54,30 @@ int mcp_server_create(const struct mcp_server_config *config, struct mcp_server 
         created->config.message_max = DEFAULT_MESSAGE_MAX;
     if (created->config.calls_per_session == 0)
         created->config.calls_per_session = DEFAULT_CALLS_PER_SESSION;
+    if (created->config.subscriptions_per_session == 0)
+        created->config.subscriptions_per_session = DEFAULT_SUBSCRIPTIONS;
+    result = write_info(created);
+    if (result != 0) {
+        mcp_server_destroy(created);
+        return result;
+    }
     *server = created;
     return 0;
 }
 
 void mcp_server_destroy(struct mcp_server *server)
 {
+    struct mcp_memory memory;
+
     if (server == NULL)
         return;
+    memory = server->config.memory;
     tools_release(server);
-    server->config.memory.release(server->config.memory.context, server, sizeof(*server));
+    resources_release(server);
+    prompts_release(server);
+    if (server->info != NULL)
+        memory.release(memory.context, server->info, server->info_size);
+    memory.release(memory.context, server, sizeof(*server));
 }
 
 void mcp_server_get_statistics(const struct mcp_server *server, struct mcp_server_statistics *statistics)
@@ -55,7 +92,14 @@ int mcp_session_open(struct mcp_server *server, mcp_send send, void *context, st
 
     if (opened == NULL)
         return -ENOMEM;
-    *opened = (struct mcp_session){.server = server, .send = send, .context = context};
+    *opened = (struct mcp_session){.server = server,
+                                   .send = send,
+                                   .context = context,
+                                   .next = server->sessions,
+                                   .log_level = LEVEL_UNSET};
+    if (opened->next != NULL)
+        opened->next->previous = opened;
+    server->sessions = opened;
     server->statistics.sessions++;
     *session = opened;
     return 0;
@@ -66,11 +110,24 @@ void session_enter(struct mcp_session *session)
     session->busy++;
 }
 
+static void unlink_session(struct mcp_session *session)
+{
+    if (session->previous != NULL)
+        session->previous->next = session->next;
+    else
+        session->server->sessions = session->next;
+    if (session->next != NULL)
+        session->next->previous = session->previous;
+}
+
+/* A closed session stays in the list until nothing works with it, so that who walks the list finds on. */
 void session_leave(struct mcp_session *session)
 {
     struct mcp_memory memory = session->server->config.memory;
 
     if (--session->busy == 0 && session->closed) {
+        unlink_session(session);
+        subscriptions_release(session);
         session->server->statistics.sessions--;
         memory.release(memory.context, session, sizeof(*session));
     }
@@ -91,13 +148,34 @@ uint32_t mcp_session_pending(const struct mcp_session *session)
     return session->pending;
 }
 
-void session_send(struct mcp_session *session, const char *message, size_t length)
+void session_send(struct mcp_session *session, const char *message, size_t length, const char *id,
+                  size_t id_length)
 {
+    const char *outer = session->sending_id; /* the hook may come back, and send again */
+    size_t outer_length = session->sending_id_length;
+
     if (session->closed)
         return;
     session_enter(session);
+    session->sending_id = id;
+    session->sending_id_length = id_length;
     (void)session->send(session->context, message, length); /* lost only where the connection is, too */
+    session->sending_id = outer;
+    session->sending_id_length = outer_length;
     session_leave(session);
+}
+
+const char *mcp_session_sending_for(const struct mcp_session *session, size_t *length)
+{
+    *length = session->sending_id_length;
+    return session->sending_id;
+}
+
+bool session_has_room(const struct mcp_session *session, size_t size)
+{
+    size_t limit = session->server->config.memory_per_session;
+
+    return limit == 0 || session->held + size <= limit;
 }
 
 static void parse_error(struct mcp_session *session, const struct mcp_json_error *error)

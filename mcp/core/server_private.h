@@ -5,64 +5,88 @@
 #ifndef MCP_SERVER_PRIVATE_H
 #define MCP_SERVER_PRIVATE_H
 
+#include "mcp/prompt.h"
+#include "mcp/resource.h"
 #include "mcp/server.h"
+#include "registry.h"
 #include "schema.h"
 #include "text.h"
-
-/* What differs between the versions of the protocol that `initialize` negotiates. The one table of it is in
- * era_initialize.c. */
-struct mcp_version {
-    const char *name;
-    bool batches;            /* JSON-RPC batches (only 2025-03-26) */
-    bool annotations;        /* Tool.annotations (from 2025-03-26) */
-    bool titles;             /* Tool.title, Implementation.title (from 2025-06-18) */
-    bool structured_content; /* Tool.outputSchema, CallToolResult.structuredContent (from 2025-06-18) */
-    bool argument_errors_as_result; /* wrong arguments are a result with isError, so that the model sees them
-                                       and tries again; before, -32602 (SEP-1303, from 2025-11-25) */
-};
-
-const struct mcp_version *mcp_version_latest(void);
+#include "version.h"
 
 struct tool_entry {
+    struct item item;
     struct mcp_tool tool;
     struct schema *input_schema;
     struct schema *output_schema; /* NULL: it has none */
-    size_t listed_size;           /* bytes of its entry in tools/list, at most */
-    struct tool_entry *next;
+    bool any_output; /* the output schema is not one of an object: only newer versions have that */
+    bool removed;    /* from the list: it is freed when the last call has ended */
+    uint32_t calls;
+};
+
+struct resource_entry {
+    struct item item;
+    struct mcp_resource resource;
+};
+
+struct prompt_entry {
+    struct item item;
+    struct mcp_prompt prompt;
 };
 
 struct mcp_server {
     struct mcp_server_config config; /* with the defaults filled in */
-    struct tool_entry *tools;        /* in the order of addition */
+    char *info;                      /* the server as an Implementation of the newest version, JSON text */
+    size_t info_length, info_size;
+    struct registry tools, resources, templates, prompts;
+    bool completes; /* some prompt or resource completes arguments */
+    struct mcp_session *sessions;
     struct mcp_server_statistics statistics;
 };
 
 struct mcp_session {
     struct mcp_server *server;
+    struct mcp_session *previous, *next; /* in server->sessions */
     mcp_send send;
     void *context;
-    const struct mcp_version *version; /* NULL before `initialize` */
-    struct mcp_call *calls;            /* unanswered */
-    uint32_t pending;
-    size_t held;   /* by these calls, in bytes */
+    const struct mcp_version *version;  /* negotiated by `initialize`; NULL before */
+    struct mcp_call *calls;             /* unanswered */
+    struct subscription *subscriptions; /* in the order of their serials */
+    uint64_t last_subscription;
+    uint32_t watches; /* that the subscriptions count for */
+    uint32_t pending; /* calls */
+    size_t held;      /* by calls and subscriptions, in bytes */
     uint32_t busy; /* how many of the library's functions work with it at the moment, one inside the other */
     bool closed;   /* it is freed when `busy` comes back to 0 */
+    int log_level; /* of logging/setLevel; LEVEL_UNSET before */
+    const char *sending_id; /* of the request that what is being sent belongs to, or NULL */
+    size_t sending_id_length;
 };
 
 /* Around everything that can reach a hook, because a hook may close the session. */
 void session_enter(struct mcp_session *session);
 void session_leave(struct mcp_session *session);
-void session_send(struct mcp_session *session, const char *message, size_t length);
+/* id: of the request that the message belongs to, or NULL. */
+void session_send(struct mcp_session *session, const char *message, size_t length, const char *id,
+                  size_t id_length);
+/* Whether it may hold `size` bytes more. */
+bool session_has_room(const struct mcp_session *session, size_t size);
 
-/* ---- answers: jsonrpc.c ---- */
+/* ---- messages: jsonrpc.c ---- */
+
+/* A message that is being written. What is short needs no memory. */
+struct message {
+    struct mcp_json_writer writer;
+    char buffer[512];
+};
 
 struct batch;
 
 /* Where an answer goes. */
 struct reply {
-    struct mcp_session *session; /* NULL once it is closed: then there is only reply_nothing */
-    struct batch *batch;         /* NULL: a message of its own */
-    const char *id;              /* as it stands in the request; "null" when it has none that can be read */
+    struct mcp_session *session;       /* NULL once it is closed: then there is only reply_nothing */
+    const struct mcp_version *version; /* of the request; NULL: none (before `initialize`) */
+    struct batch *batch;               /* NULL: a message of its own */
+    const char *id; /* as it stands in the request; "null" when it has none that can be read */
     size_t id_length;
 };
 
@@ -70,14 +94,32 @@ struct reply {
 void reply_error(const struct reply *reply, int code, const char *message, const char *data);
 void reply_overloaded(const struct reply *reply, const char *message);
 void reply_nothing(const struct reply *reply);
+/* -32602 with "Invalid params: " before `why`. */
+void reply_invalid_params(const struct reply *reply, const char *why);
 
-/* Between these the caller writes one value, the result. The end sends it and returns 0; where it grew too
- * large or memory ran out, it sends an error and returns a negative errno. */
-void reply_result_begin(const struct reply *reply, struct mcp_json_writer *writer);
-int reply_result_end(const struct reply *reply, struct mcp_json_writer *writer);
+/* That there is no such resource, in the form of the version. */
+void reply_resource_not_found(const struct reply *reply, const char *uri);
+
+/* Between these the caller writes the members of the result; what every result of a version has comes by
+ * itself. The end sends it and returns 0; where it grew too large or memory ran out, it sends an error and
+ * returns a negative errno. `meta`, JSON text of an object or NULL, goes into _meta. */
+void reply_result_begin(const struct reply *reply, struct message *message);
+int reply_result_end(const struct reply *reply, struct message *message, const char *meta,
+                     size_t meta_length);
+/* The same for a result that is written as a whole, as one value. */
+void reply_value_begin(const struct reply *reply, struct message *message);
+int reply_value_end(const struct reply *reply, struct message *message);
+/* How long the result may be kept by the client, in versions that say so. */
+void reply_cacheable(const struct reply *reply, struct message *message, uint32_t ttl_ms, bool shared);
+/* A result without members. */
+void reply_empty(const struct reply *reply);
 
 /* The error for a writer's -ENOMEM, -EFBIG or -EINVAL. */
 void reply_writer_error(const struct reply *reply, int error);
+
+/* Between these the caller writes the members of the params. */
+void notification_begin(const struct mcp_session *session, struct message *message, const char *method);
+void notification_end(struct mcp_session *session, struct message *message, const char *id, size_t id_length);
 
 /* ---- batches: batch.c ---- */
 
@@ -97,51 +139,93 @@ struct request {
     struct reply reply;
     struct mcp_json method;
     struct mcp_json params; /* an object, or NONE */
+    struct mcp_json meta;   /* its _meta */
 };
 
 struct method {
     const char *name;
     void (*handle)(const struct request *request);
+    uint32_t versions; /* that have it */
     bool notification;
     bool before_initialise; /* served at any time */
+    /* Whether this server has it; NULL: always. */
+    bool (*offered)(const struct mcp_server *server);
 };
 
 /* A part of the protocol in a file of its own. The list of all is in dispatch.c. */
 struct feature {
     const struct method *methods;
     size_t method_count;
-    /* Adds members to the capabilities object of `initialize`; NULL: none. */
-    void (*write_capabilities)(const struct mcp_server *server, struct mcp_json_writer *writer);
+    /* Adds members to the object of the server's capabilities; NULL: none. */
+    void (*write_capabilities)(const struct mcp_server *server, const struct mcp_version *version,
+                               struct mcp_json_writer *writer);
 };
 
-extern const struct feature feature_lifecycle, feature_calls, feature_tools;
+extern const struct feature feature_initialize, feature_stateless, feature_calls, feature_tools,
+    feature_resources, feature_prompts, feature_completion, feature_logging, feature_subscriptions;
 
 void dispatch_message(struct mcp_session *session, struct mcp_json message);
-/* For a valid message that there is no memory to take apart. */
+/* For a valid message that there is no memory to take apart; no_memory.c. */
 void dispatch_without_memory(struct mcp_session *session, const char *message, size_t length);
-void write_capabilities(const struct mcp_server *server, struct mcp_json_writer *writer);
+/* MCP takes strings and integers; null and fractions are not ids (MCP 2025-11-25, "Basic / Messages"). `raw`
+ * is a value as it stands in a valid text. Progress tokens are of the same kind. */
+bool id_is_valid(const char *raw, size_t length);
+/* Whether two such ids mean the same. */
+bool ids_equal(const char *a, size_t a_length, const char *b, size_t b_length);
+void write_capabilities(const struct mcp_server *server, const struct mcp_version *version,
+                        struct mcp_json_writer *writer);
 
-/* ---- tools: features/tools.c, call.c, arguments.c ---- */
+/* ---- eras ---- */
 
-const struct tool_entry *tool_find(const struct mcp_server *server, struct mcp_json name);
-/* Whether arguments (an object or NONE) are as the tool's schema demands: 0, or -EINVAL and *why names the
- * member. */
-int tool_check_arguments(const struct tool_entry *entry, struct mcp_json arguments, struct text *why);
-/* The same for structured content (JSON text, or NULL) where the server checks results; what is wrong is
- * reported, too. Also -ENOMEM. */
+/* The server as an Implementation of this version; era_initialize.c. */
+void write_server_info(struct mcp_json_writer *writer, const struct mcp_server_config *config,
+                       const struct mcp_version *version);
+/* Whether a request says by itself that it belongs to the stateless era; era_stateless.c. */
+bool request_is_stateless(const struct request *request);
+/* Checks what every request of that era must say. Returns its version; or answers with an error, and NULL. */
+const struct mcp_version *stateless_version(const struct request *request);
+
+/* ---- features ---- */
+
+void write_json_member(struct mcp_json_writer *writer, const char *name, const char *text);
+bool is_object_text(const char *text);
+bool is_array_text(const char *text);
+/* What tools, resources and prompts have in common. Tells the embedder's hook what is wrong, and returns
+ * -EINVAL. */
+int declaration_refuse(const struct mcp_server *server, const char *kind, const char *name, const char *what,
+                       const char *why);
+/* 0 or -EINVAL. */
+int declaration_check_name(const struct mcp_server *server, const char *kind, const char *name);
+int declaration_check_json(const struct mcp_server *server, const char *kind, const char *name,
+                           const char *annotations, const char *icons, const char *meta);
+/* Begins a capability whose list may change; the caller ends it. */
+void write_list_capability(const struct mcp_server *server, struct mcp_json_writer *writer, const char *name);
+
+/* Whether structured content (JSON text, or NULL) is as the tool's schema demands, where the server checks
+ * results: 0, -EINVAL and *why, or -ENOMEM. What is wrong is reported, too. */
 int tool_check_result(const struct mcp_server *server, const struct tool_entry *entry, const char *result,
                       size_t length, struct text *why);
+void tool_end_call(const struct mcp_server *server, struct tool_entry *entry);
+struct tool_entry *tool_find(const struct mcp_server *server, struct mcp_json name);
+const struct prompt_entry *prompt_find(const struct mcp_server *server, struct mcp_json name);
+/* The resource with this URI, or the template that it fits; NULL: none. */
+const struct resource_entry *resource_find(const struct mcp_server *server, const char *uri);
+const struct resource_entry *template_find(const struct mcp_server *server, struct mcp_json uri_template);
 void tools_release(struct mcp_server *server);
+void resources_release(struct mcp_server *server);
+void prompts_release(struct mcp_server *server);
 
-/* Calls a tool. as_method: the request's method is the tool's name, and its params are the arguments. */
-void call_start(const struct request *request, const struct tool_entry *entry, struct mcp_json arguments,
-                bool as_method);
-/* The unanswered call with this id, or NULL. */
-struct mcp_call *call_find(const struct mcp_session *session, const char *id, size_t id_length);
-void call_orphan_all(struct mcp_session *session);
-/* Text that lives as long as the call: size bytes, or NULL. */
-char *call_allocate(struct mcp_call *call, size_t size);
-/* Answers with an error about the arguments, in the form of the session's version; returns -EINVAL. */
-int call_reject(struct mcp_call *call, const struct text *message);
+/* The place of a level among the eight, or LEVEL_UNSET. */
+#define LEVEL_UNSET (-1)
+int level_find(struct mcp_json name);
+/* The params of notifications/message. */
+void write_log_message(struct message *message, enum mcp_log_level level, const char *logger, const char *text);
+
+/* Lists whose change clients are told. */
+enum { LIST_TOOLS = 1, LIST_RESOURCES = 2, LIST_PROMPTS = 4 };
+void list_changed(struct mcp_server *server, uint32_t list);
+void subscriptions_release(struct mcp_session *session);
+bool subscription_has_id(const struct mcp_session *session, const char *id, size_t id_length);
+bool subscription_cancel(struct mcp_session *session, const char *id, size_t id_length);
 
 #endif

@@ -1,46 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * The registry of tools, tools/list and tools/call (MCP 2025-11-25, "Server features / Tools").
+ * Tools: tools/list and tools/call (MCP 2025-11-25, "Server features / Tools").
  */
 #include "mcp/tool.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "json_private.h"
-#include "json_scan.h"
-#include "server_private.h"
+#include "call_private.h"
 
-#define NAME_MAX_LENGTH 128
-
-/* Of a message around the tools of one page: the envelope, the cursor, an id of usual length. */
-#define PAGE_OVERHEAD 512
-
-static bool name_is_valid(const char *name)
-{
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.";
-
-    return name != NULL && name[0] != '\0' && strlen(name) <= NAME_MAX_LENGTH &&
-           name[strspn(name, allowed)] == '\0';
-}
-
-static bool is_object_text(const char *text)
-{
-    struct mcp_json_error error;
-    size_t tokens;
-
-    return json_scan(text, strlen(text), &tokens, &error) == 0 && text[strspn(text, " \t\r\n")] == '{';
-}
-
-static void write_json_member(struct mcp_json_writer *writer, const char *name, const char *text)
-{
-    mcp_json_key_write(writer, name);
-    mcp_json_raw_value(writer, text, strlen(text));
-}
-
-static void write_tool(struct mcp_json_writer *writer, const struct mcp_tool *tool,
+static void write_tool(struct mcp_json_writer *writer, const struct item *item,
                        const struct mcp_version *version)
 {
+    const struct tool_entry *entry = (const struct tool_entry *)item;
+    const struct mcp_tool *tool = &entry->tool;
+
     mcp_json_begin_object(writer);
     mcp_json_member_string(writer, "name", tool->name);
     if (tool->title != NULL && version->titles)
@@ -48,47 +22,23 @@ static void write_tool(struct mcp_json_writer *writer, const struct mcp_tool *to
     if (tool->description != NULL)
         mcp_json_member_string(writer, "description", tool->description);
     write_json_member(writer, "inputSchema", tool->input_schema);
-    if (tool->output_schema != NULL && version->structured_content)
+    if (tool->output_schema != NULL && version->structured_content &&
+        (!entry->any_output || version->any_structured))
         write_json_member(writer, "outputSchema", tool->output_schema);
-    if (tool->annotations != NULL && version->annotations)
+    if (tool->annotations != NULL && version->tool_annotations)
         write_json_member(writer, "annotations", tool->annotations);
+    if (tool->icons != NULL && version->icons)
+        write_json_member(writer, "icons", tool->icons);
+    if (tool->meta != NULL && version->metadata)
+        write_json_member(writer, "_meta", tool->meta);
     mcp_json_end_object(writer);
 }
 
-/* The newest version lists the most: what fits there fits in all. */
-static int measure(const struct mcp_server *server, const struct mcp_tool *tool, size_t *size)
-{
-    struct mcp_json_writer writer;
-    const char *text;
-    int result;
-
-    mcp_json_writer_initialise(&writer, &server->config.memory, server->config.message_max - PAGE_OVERHEAD);
-    write_tool(&writer, tool, mcp_version_latest());
-    result = mcp_json_finish(&writer, &text, size);
-    mcp_json_writer_release(&writer);
-    return result;
-}
-
-/* The embedder's hook hears what is wrong with a tool. */
-static void report(const struct mcp_server *server, const struct mcp_tool *tool, const char *what,
-                   const char *why)
-{
-    struct text line = {0};
-
-    if (server->config.report == NULL)
-        return;
-    text_add(&line, "tool ");
-    text_add(&line, tool->name != NULL ? tool->name : "without a name");
-    text_add(&line, ": ");
-    text_add(&line, what);
-    text_add(&line, why);
-    server->config.report(server->config.report_context, line.bytes);
-}
+static const struct list_kind kind = {.member = "tools", .write = write_tool};
 
 static int refuse(const struct mcp_server *server, const struct mcp_tool *tool, const char *why)
 {
-    report(server, tool, why, "");
-    return -EINVAL;
+    return declaration_refuse(server, "tool ", tool->name, why, "");
 }
 
 static int compile(const struct mcp_server *server, const struct mcp_tool *tool, const char *name,
@@ -98,7 +48,7 @@ static int compile(const struct mcp_server *server, const struct mcp_tool *tool,
     int result = schema_compile(&server->config.memory, text, strlen(text), schema, &why);
 
     if (result == -EINVAL)
-        report(server, tool, name, why.bytes);
+        (void)declaration_refuse(server, "tool ", tool->name, name, why.bytes);
     return result;
 }
 
@@ -117,20 +67,22 @@ static int compile_schemas(const struct mcp_server *server, struct tool_entry *e
     if (tool->output_schema == NULL)
         return 0;
     result = compile(server, tool, "outputSchema", tool->output_schema, &entry->output_schema);
-    if (result == 0 && mcp_json_type(schema_root(entry->output_schema)) != MCP_JSON_OBJECT)
+    if (result != 0)
+        return result;
+    if (mcp_json_type(schema_root(entry->output_schema)) != MCP_JSON_OBJECT)
         return refuse(server, tool, "outputSchema: must be an object");
-    return result;
+    type = mcp_json_member(schema_root(entry->output_schema), "type");
+    entry->any_output = !mcp_json_equals(type, "object");
+    return 0;
 }
 
-static int fill_entry(const struct mcp_server *server, struct tool_entry *entry)
+static struct tool_entry *entry_named(const struct mcp_server *server, const char *name)
 {
-    int result = compile_schemas(server, entry);
+    struct item *item = server->tools.first;
 
-    if (result == 0)
-        result = measure(server, &entry->tool, &entry->listed_size);
-    if (result == -EFBIG)
-        return refuse(server, &entry->tool, "too long for a message");
-    return result;
+    while (item != NULL && strcmp(((struct tool_entry *)item)->tool.name, name) != 0)
+        item = item->next;
+    return (struct tool_entry *)item;
 }
 
 static void free_entry(const struct mcp_server *server, struct tool_entry *entry)
@@ -143,36 +95,65 @@ static void free_entry(const struct mcp_server *server, struct tool_entry *entry
 int mcp_server_add_tool(struct mcp_server *server, const struct mcp_tool *tool)
 {
     const struct mcp_memory *memory = &server->config.memory;
-    struct tool_entry **end = &server->tools;
     struct tool_entry *entry;
-    int result;
+    int result = declaration_check_name(server, "tool ", tool->name);
 
-    if (!name_is_valid(tool->name))
-        return refuse(server, tool, "a name is 1 to 128 of A-Z a-z 0-9 _ - .");
+    if (result != 0)
+        return result;
     if (tool->handler == NULL || tool->input_schema == NULL)
         return refuse(server, tool, "it needs a handler and an input schema");
-    if (tool->annotations != NULL && !is_object_text(tool->annotations))
-        return refuse(server, tool, "annotations: must be a JSON object");
-    for (; *end != NULL; end = &(*end)->next)
-        if (strcmp((*end)->tool.name, tool->name) == 0)
-            return -EEXIST;
+    result = declaration_check_json(server, "tool ", tool->name, tool->annotations, tool->icons, tool->meta);
+    if (result != 0)
+        return result;
+    if (entry_named(server, tool->name) != NULL)
+        return -EEXIST;
     entry = memory->allocate(memory->context, sizeof(*entry));
     if (entry == NULL)
         return -ENOMEM;
     *entry = (struct tool_entry){.tool = *tool};
-    result = fill_entry(server, entry);
+    result = compile_schemas(server, entry);
+    if (result == 0)
+        result = registry_add(server, &server->tools, &kind, &entry->item);
+    if (result == -EFBIG)
+        result = refuse(server, tool, "too long for a message");
     if (result != 0)
         free_entry(server, entry);
     else
-        *end = entry;
+        list_changed(server, LIST_TOOLS);
     return result;
 }
 
-int tool_check_arguments(const struct tool_entry *entry, struct mcp_json arguments, struct text *why)
+int mcp_server_remove_tool(struct mcp_server *server, const char *name)
 {
-    static const struct schema_subject subject = {.whole = "arguments", .part = "argument"};
+    struct tool_entry *entry = entry_named(server, name);
 
-    return schema_check(entry->input_schema, arguments, &subject, why, NULL);
+    if (entry == NULL)
+        return -ENOENT;
+    registry_remove(&server->tools, &entry->item);
+    entry->removed = true;
+    if (entry->calls == 0)
+        free_entry(server, entry);
+    list_changed(server, LIST_TOOLS);
+    return 0;
+}
+
+void tools_release(struct mcp_server *server)
+{
+    while (server->tools.first != NULL) {
+        struct tool_entry *entry = (struct tool_entry *)server->tools.first;
+
+        server->tools.first = entry->item.next;
+        free_entry(server, entry);
+    }
+}
+
+struct tool_entry *tool_find(const struct mcp_server *server, struct mcp_json name)
+{
+    struct item *item = server->tools.first;
+
+    while (item != NULL && !mcp_json_equals(name, ((struct tool_entry *)item)->tool.name))
+        item = item->next;
+    return (struct tool_entry *)item;
 }
 
 int tool_check_result(const struct mcp_server *server, const struct tool_entry *entry, const char *result,
@@ -197,90 +178,48 @@ int tool_check_result(const struct mcp_server *server, const struct tool_entry *
         mcp_json_free(document);
     }
     if (status != 0)
-        report(server, &entry->tool, "", why->bytes);
+        (void)declaration_refuse(server, "tool ", entry->tool.name, why->bytes, "");
     return status;
 }
 
-void tools_release(struct mcp_server *server)
+void tool_end_call(const struct mcp_server *server, struct tool_entry *entry)
 {
-    while (server->tools != NULL) {
-        struct tool_entry *entry = server->tools;
-
-        server->tools = entry->next;
+    entry->calls--;
+    if (entry->removed && entry->calls == 0)
         free_entry(server, entry);
-    }
 }
 
-const struct tool_entry *tool_find(const struct mcp_server *server, struct mcp_json name)
+void call_tool(const struct request *request, struct tool_entry *entry, struct mcp_json arguments,
+               bool as_method)
 {
-    const struct tool_entry *entry = server->tools;
+    static const struct schema_subject subject = {.whole = "arguments", .part = "argument"};
+    struct text why = {0};
+    struct mcp_call *call = call_begin(request, as_method ? CALL_METHOD : CALL_TOOL, entry->tool.handler,
+                                       entry->tool.cancelled, entry->tool.context, arguments);
 
-    while (entry != NULL && !mcp_json_equals(name, entry->tool.name))
-        entry = entry->next;
-    return entry;
+    if (call == NULL)
+        return;
+    call->tool = entry;
+    entry->calls++;
+    call->any_result = entry->any_output;
+    if (schema_check(entry->input_schema, mcp_call_arguments(call), &subject, &why, NULL) != 0)
+        (void)call_reject(call, &why);
+    else
+        call_run(call, request);
 }
 
-/* The cursor is the place in the list, in decimal. Returns NULL when it is none of ours. */
-static const struct tool_entry *entry_at_cursor(const struct mcp_server *server, struct mcp_json cursor,
-                                                uint64_t *index)
-{
-    const struct tool_entry *entry = server->tools;
-    char text[JSON_DOUBLE_MAX + 1];
-
-    for (*index = 0; entry != NULL; ++*index, entry = entry->next) {
-        text[json_uint_to_text(*index, text)] = '\0';
-        if (*index > 0 && mcp_json_equals(cursor, text))
-            return entry;
-    }
-    return NULL;
-}
-
-/* A page holds as many tools as a message can; a usual server has one page. */
 static void handle_list(const struct request *request)
 {
-    const struct mcp_server *server = request->session->server;
-    struct mcp_json cursor = mcp_json_member(request->params, "cursor");
-    const struct tool_entry *entry = server->tools;
-    struct mcp_json_writer writer;
-    uint64_t index = 0;
-    size_t size = PAGE_OVERHEAD;
-
-    if (mcp_json_type(cursor) != MCP_JSON_NONE) {
-        entry = entry_at_cursor(server, cursor, &index);
-        if (entry == NULL) {
-            reply_error(&request->reply, MCP_ERROR_INVALID_PARAMS, "Invalid params: unknown cursor", NULL);
-            return;
-        }
-    }
-    reply_result_begin(&request->reply, &writer);
-    mcp_json_begin_object(&writer);
-    mcp_json_key_write(&writer, "tools");
-    mcp_json_begin_array(&writer);
-    while (entry != NULL && size + entry->listed_size + 1 <= server->config.message_max) {
-        write_tool(&writer, &entry->tool, request->session->version);
-        size += entry->listed_size + 1;
-        entry = entry->next;
-        index++;
-    }
-    mcp_json_end_array(&writer);
-    if (entry != NULL) {
-        char text[JSON_DOUBLE_MAX];
-
-        mcp_json_key_write(&writer, "nextCursor");
-        mcp_json_string_n(&writer, text, json_uint_to_text(index, text));
-    }
-    mcp_json_end_object(&writer);
-    (void)reply_result_end(&request->reply, &writer);
+    registry_list(request, &request->session->server->tools, &kind);
 }
 
 static void handle_call(const struct request *request)
 {
     struct mcp_json name = mcp_json_member(request->params, "name");
     struct mcp_json arguments = mcp_json_member(request->params, "arguments");
-    const struct tool_entry *entry = tool_find(request->session->server, name);
+    struct tool_entry *entry = tool_find(request->session->server, name);
     struct text text = {0};
 
-    text_add(&text, "Invalid params: ");
     if (mcp_json_type(name) != MCP_JSON_STRING) {
         text_add(&text, "name must be a string");
     } else if (entry == NULL) {
@@ -289,24 +228,25 @@ static void handle_call(const struct request *request)
     } else if (mcp_json_type(arguments) != MCP_JSON_NONE && mcp_json_type(arguments) != MCP_JSON_OBJECT) {
         text_add(&text, "arguments must be an object");
     } else {
-        call_start(request, entry, arguments, false);
+        call_tool(request, entry, arguments, false);
         return;
     }
-    reply_error(&request->reply, MCP_ERROR_INVALID_PARAMS, text.bytes, NULL);
+    reply_invalid_params(&request->reply, text.bytes);
 }
 
-static void write_tools_capability(const struct mcp_server *server, struct mcp_json_writer *writer)
+static void write_tools_capability(const struct mcp_server *server, const struct mcp_version *version,
+                                   struct mcp_json_writer *writer)
 {
-    if (server->tools == NULL)
+    (void)version;
+    if (server->tools.last_serial == 0)
         return;
-    mcp_json_key_write(writer, "tools");
-    mcp_json_begin_object(writer);
+    write_list_capability(server, writer, "tools");
     mcp_json_end_object(writer);
 }
 
 static const struct method methods[] = {
-    {.name = "tools/list", .handle = handle_list},
-    {.name = "tools/call", .handle = handle_call},
+    {.name = "tools/list", .handle = handle_list, .versions = EVERY_VERSION},
+    {.name = "tools/call", .handle = handle_call, .versions = EVERY_VERSION},
 };
 
 const struct feature feature_tools = {.methods = methods,

@@ -75,6 +75,11 @@ static void check_answer(const json_t *answer)
 
     assert_true(json_is_object(answer));
     assert_string_equal(json_string_value(json_object_get(answer, "jsonrpc")), "2.0");
+    if (json_object_get(answer, "method") != NULL) { /* a notification */
+        assert_null(json_object_get(answer, "id"));
+        assert_true(json_is_object(json_object_get(answer, "params")));
+        return;
+    }
     assert_non_null(json_object_get(answer, "id"));
     assert_true((error != NULL) != (json_object_get(answer, "result") != NULL));
     if (error != NULL) {
@@ -83,7 +88,19 @@ static void check_answer(const json_t *answer)
     }
 }
 
-/* Every message of the server is one line of JSON for two parsers, and an answer or an array of answers. */
+/* What mcp_session_sending_for says while the message is sent. */
+static void note_request(struct client *client)
+{
+    size_t length;
+    const char *id = mcp_session_sending_for(client->session, &length);
+
+    client->sent_for[0] = '\0';
+    if (id != NULL)
+        (void)snprintf(client->sent_for, sizeof(client->sent_for), "%.*s", (int)length, id);
+}
+
+/* Every message of the server is one line of JSON for two parsers, and a notification, an answer or an array
+ * of answers. */
 static int receive(void *context, const char *message, size_t length)
 {
     struct client *client = context;
@@ -115,6 +132,7 @@ static int receive(void *context, const char *message, size_t length)
     client->last[length] = '\0';
     client->last_length = length;
     client->received++;
+    note_request(client);
     if (client->on_message != NULL)
         client->on_message(client);
     return 0;
@@ -207,4 +225,16 @@ void client_initialise(struct client *client, const char *version)
     client_tell(client, message);
     client_expect_nothing(client, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
     assert_non_null(strstr(client->last, version));
+}
+
+const char *stateless(const char *id, const char *method, const char *params, const char *meta)
+{
+    static char message[4096];
+
+    (void)snprintf(message, sizeof(message),
+                   "{\"jsonrpc\":\"2.0\",\"id\":%s,\"method\":\"%s\",\"params\":{\"_meta\":{"
+                   "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+                   "\"io.modelcontextprotocol/clientCapabilities\":{}%s}%s}}",
+                   id, method, meta, params);
+    return message;
 }

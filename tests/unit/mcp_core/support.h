@@ -40,6 +40,7 @@ struct client {
     size_t received; /* messages */
     char *last;      /* the last one, NUL-terminated; NULL: none */
     size_t last_length;
+    char sent_for[64]; /* the id of the request that it belongs to; "": none */
     /* Called for each message, behind the checks; may be NULL. */
     void (*on_message)(struct client *client);
 };
@@ -59,6 +60,15 @@ void client_expect_nothing(struct client *client, const char *message);
 void client_expect_error(struct client *client, const char *message, const char *id, int code,
                          const char *words);
 void client_initialise(struct client *client, const char *version);
+
+/* A request of the stateless era: `params` are members behind _meta, each with its comma before; `meta` the
+ * same within it. The text lives until the next call. */
+const char *stateless(const char *id, const char *method, const char *params, const char *meta);
+/* What the result of such a request begins and ends with, for a server of test_config. */
+#define STATELESS_RESULT(id) "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"result\":{\"resultType\":\"complete\""
+#define STATELESS_END                                                                                        \
+    ",\"_meta\":{\"io.modelcontextprotocol/serverInfo\":{\"name\":\"test\",\"title\":\"A test\","            \
+    "\"version\":\"0.1\"}}}}"
 
 /* The configuration that client_start uses, without memory hooks. */
 extern const struct mcp_server_config test_config;

@@ -239,7 +239,7 @@ static void servers_and_tools(void **state)
         mcp_server_destroy(server);
         assert_int_equal(memory.held, 0);
     } while (result != 0);
-    assert_int_equal(fail_at, 7);
+    assert_int_equal(fail_at, 8);
 }
 
 int main(void)

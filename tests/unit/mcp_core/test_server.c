@@ -113,13 +113,13 @@ static void before_initialize_only_ping(void **state)
     (void)state;
     client_expect(&client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}",
                   "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
-    client_expect_error(&client, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\"}", "2", -32600,
+    client_expect_error(&client, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\"}", "2", -32602,
                         "initialize first");
     client_expect_error(
         &client, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{\"name\":\"x\"}}", "3",
-        -32600, "initialize first");
-    client_expect_error(&client, "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"server/discover\"}", "4", -32601,
-                        "server/discover");
+        -32602, "initialize first");
+    client_expect_error(&client, "{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"server/discover\"}", "4", -32602,
+                        "protocolVersion"); /* of the era where every request has it */
     client_expect_nothing(&client, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}");
     client_initialise(&client, "2024-11-05");
     client_expect(&client, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"tools/list\",\"params\":{}}",

@@ -101,6 +101,7 @@ struct mcp_json_writer {
     size_t length, size, limit;
     int error;
     uint32_t depth;
+    bool borrowed;                     /* the text stands in a buffer that is not of `memory` */
     uint8_t stack[MCP_JSON_DEPTH_MAX]; /* what is open on each level */
 };
 
@@ -118,6 +119,8 @@ void mcp_json_key_write(struct mcp_json_writer *writer, const char *name);
 /* `text` is NUL-terminated. Each byte that is not part of valid UTF-8 becomes U+FFFD. */
 void mcp_json_string(struct mcp_json_writer *writer, const char *text);
 void mcp_json_string_n(struct mcp_json_writer *writer, const char *text, size_t length);
+/* Bytes as a string in base64 (RFC 4648, section 4, padded). */
+void mcp_json_base64(struct mcp_json_writer *writer, const void *bytes, size_t size);
 void mcp_json_int(struct mcp_json_writer *writer, int64_t value);
 void mcp_json_uint(struct mcp_json_writer *writer, uint64_t value);
 /* Whole numbers below 2^53 are exact; others get up to 9 significant digits. NaN and the infinities: null. */

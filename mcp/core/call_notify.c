@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a call tells its client before the answer: progress and log messages.
+ */
+#include "call_private.h"
+#include "json_private.h"
+
+static bool may_tell(const struct mcp_call *call)
+{
+    return call->reply.session != NULL && !call->cancelled;
+}
+
+/* W3C Trace Context: what belongs to the request belongs to its trace. */
+static void write_trace(struct message *message, const struct mcp_call *call)
+{
+    if (call->trace == NULL)
+        return;
+    mcp_json_key_write(&message->writer, "_meta");
+    mcp_json_begin_object(&message->writer);
+    mcp_json_key_write(&message->writer, "traceparent");
+    json_write_trusted(&message->writer, call->trace, call->trace_length);
+    mcp_json_end_object(&message->writer);
+}
+
+void mcp_call_progress(struct mcp_call *call, double progress, double total, const char *text)
+{
+    struct message message;
+
+    if (call->token == NULL || !may_tell(call) || !(progress - progress == 0) ||
+        (call->has_progress && !(progress > call->progress)))
+        return;
+    call->has_progress = true;
+    call->progress = progress;
+    notification_begin(call->reply.session, &message, "notifications/progress");
+    mcp_json_key_write(&message.writer, "progressToken");
+    json_write_trusted(&message.writer, call->token, call->token_length);
+    mcp_json_member_double(&message.writer, "progress", progress);
+    if (total > 0 && total - total == 0)
+        mcp_json_member_double(&message.writer, "total", total);
+    if (text != NULL && call_format(call)->progress_messages)
+        mcp_json_member_string(&message.writer, "message", text);
+    write_trace(&message, call);
+    notification_end(call->reply.session, &message, call->reply.id, call->reply.id_length);
+}
+
+static int wanted_level(const struct mcp_call *call)
+{
+    if (call->reply.version == NULL)
+        return LEVEL_UNSET;
+    if (call->reply.version->stateless)
+        return call->log_level;
+    return call->reply.session->log_level != LEVEL_UNSET ? call->reply.session->log_level : MCP_LOG_INFO;
+}
+
+void mcp_call_log(struct mcp_call *call, enum mcp_log_level level, const char *logger, const char *text)
+{
+    struct message message;
+    int wanted;
+
+    if (!call->server->config.logging || !may_tell(call))
+        return;
+    wanted = wanted_level(call);
+    if (wanted == LEVEL_UNSET || (int)level < wanted)
+        return;
+    notification_begin(call->reply.session, &message, "notifications/message");
+    write_log_message(&message, level, logger, text);
+    write_trace(&message, call);
+    notification_end(call->reply.session, &message, call->reply.id, call->reply.id_length);
+}

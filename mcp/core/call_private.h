@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Private to mcp_core: calls, the requests that a handler answers.
+ */
+#ifndef MCP_CALL_PRIVATE_H
+#define MCP_CALL_PRIVATE_H
+
+#include "server_private.h"
+
+enum call_kind {
+    CALL_TOOL,
+    CALL_METHOD, /* of a tool, by methods_are_tools: the result is the structured content */
+    CALL_READ,
+    CALL_PROMPT,
+    CALL_COMPLETION
+};
+
+/* Text that lives as long as the call. */
+struct call_block {
+    struct call_block *next;
+    size_t size;
+    char bytes[];
+};
+
+/* While a handler runs: the call that it runs for, NULL once that is answered. */
+struct call_frame {
+    struct mcp_call *call;
+};
+
+struct mcp_call {
+    struct mcp_server *server;
+    struct reply reply; /* .session is NULL once the session is closed */
+    enum call_kind kind;
+    mcp_call_handler handler, cancelled_hook; /* copies: the tool may be removed before the answer */
+    void *handler_context;
+    void *context;
+    struct tool_entry *tool;             /* NULL: another kind */
+    struct mcp_json_document *arguments; /* NULL: none were sent */
+    struct mcp_json meta;                /* of the request; while the handler runs */
+    struct call_frame *frame;
+    struct mcp_json_writer result;      /* structured content */
+    struct mcp_json_writer content;     /* the array of content blocks, resources, messages or suggestions */
+    struct mcp_json_writer result_meta; /* members of _meta */
+    bool has_result, has_content, has_meta;
+    bool any_result; /* the structured content need not be an object */
+    bool cancelled;
+    bool has_progress;
+    double progress; /* the last one told */
+    int log_level;   /* stateless: that of the request, or LEVEL_UNSET */
+    struct call_block *blocks;
+    struct mcp_call *previous, *next; /* in session->calls */
+
+    /* of a read */
+    const char *uri, *mime_type;
+    uint32_t ttl_ms;
+    bool shared;
+    /* of a prompt */
+    const char *description;
+    /* of a completion */
+    const char *argument_name, *argument_value;
+    size_t argument_value_length;
+    uint32_t suggestions;
+
+    size_t size; /* of this block */
+    size_t token_length, trace_length;
+    const char *token; /* progressToken as JSON text, or NULL */
+    const char *trace; /* traceparent as JSON text, or NULL */
+    char texts[];      /* id, token, traceparent */
+};
+
+/* A call with these hooks that is linked into its session; or NULL, and the request is answered. `arguments`
+ * are copied. */
+struct mcp_call *call_begin(const struct request *request, enum call_kind kind, mcp_call_handler handler,
+                            mcp_call_handler cancelled, void *context, struct mcp_json arguments);
+/* Runs its handler; the call may be gone when this returns. */
+void call_run(struct mcp_call *call, const struct request *request);
+/* The unanswered call with this id, or NULL. */
+struct mcp_call *call_find(const struct mcp_session *session, const char *id, size_t id_length);
+void call_orphan_all(struct mcp_session *session);
+/* Takes a call out of its session and answers it, in call_answer.c; frees what it holds. */
+void call_unlink(struct mcp_session *session, struct mcp_call *call);
+void call_free(struct mcp_call *call);
+
+/* size bytes, or NULL. */
+char *call_allocate(struct mcp_call *call, size_t size);
+/* A string decoded, NUL-terminated, for a call that is yet to begin; NULL without memory. Then either of
+ * these. */
+struct call_block *block_decode(const struct mcp_server *server, struct mcp_json string);
+void call_adopt(struct mcp_call *call, struct call_block *block);
+void block_release(const struct mcp_server *server, struct call_block *block);
+
+/* The version whose form the answer has. */
+const struct mcp_version *call_format(const struct mcp_call *call);
+/* Answers with an error about the arguments, in the form of the request's version; returns -EINVAL. */
+int call_reject(struct mcp_call *call, const struct text *message);
+/* The array that the call's content goes to. */
+struct mcp_json_writer *call_content_writer(struct mcp_call *call);
+
+/* Calls a tool. as_method: the request's method is the tool's name, and its params are the arguments. */
+void call_tool(const struct request *request, struct tool_entry *entry, struct mcp_json arguments,
+               bool as_method);
+
+#endif
