@@ -103,10 +103,9 @@ bool schema_equal(struct check *check, struct mcp_json a, struct mcp_json b)
 
 /* ---- uniqueItems ---- */
 
-/* The items are taken in groups: a group goes into a hash table of this many places, and all items behind it
+/* The items are taken in groups: a group goes into a hash table, half full at most, and all items behind it
  * are looked up there. An array of one group is done in linear time; the budget ends what takes too many. */
-#define PLACES     512u
-#define GROUP_SIZE 256u
+#define PLACES_MAX 512u
 
 static uint32_t mix(uint32_t hash, uint32_t value)
 {
@@ -157,12 +156,12 @@ static uint32_t value_hash(struct check *check, struct mcp_json value)
 }
 
 /* The item that is equal to `item` in the table, or else the free place (0) for it. */
-static uint32_t *look_up(struct check *check, uint32_t table[PLACES], struct mcp_json item)
+static uint32_t *look_up(struct check *check, uint32_t *table, uint32_t places, struct mcp_json item)
 {
     uint32_t place = value_hash(check, item);
 
     for (;; place++) {
-        uint32_t *found = &table[place % PLACES];
+        uint32_t *found = &table[place % places];
 
         if (*found == 0 || check->stopped ||
             schema_equal(check, (struct mcp_json){.document = item.document, .token = *found}, item))
@@ -172,23 +171,26 @@ static uint32_t *look_up(struct check *check, uint32_t table[PLACES], struct mcp
 
 bool schema_unique_items(struct check *check, struct mcp_json operand, struct mcp_json array)
 {
-    uint32_t table[PLACES];
+    uint32_t table[PLACES_MAX];
+    uint32_t places = 4; /* a power of two */
     struct mcp_json first = mcp_json_first(array);
 
+    while (places < PLACES_MAX && places < 2 * mcp_json_count(array))
+        places *= 2;
     while (mcp_json_type(first) != MCP_JSON_NONE) {
-        size_t count = 0;
+        uint32_t count = 0;
 
-        memset(table, 0, sizeof(table));
-        if (!check_spend_text(check, sizeof(table)))
+        memset(table, 0, places * sizeof(table[0]));
+        if (!check_spend_text(check, places * sizeof(table[0])))
             return false;
         for (struct mcp_json item = first; mcp_json_type(item) != MCP_JSON_NONE; item = mcp_json_next(item)) {
-            uint32_t *found = look_up(check, table, item);
+            uint32_t *found = look_up(check, table, places, item);
 
             if (check->stopped)
                 return false;
             if (*found != 0)
                 return check_fail(check, KEYWORD_UNIQUE_ITEMS, operand, item);
-            if (count < GROUP_SIZE) {
+            if (count < places / 2) {
                 *found = item.token;
                 count++;
                 first = mcp_json_next(item);

@@ -161,30 +161,32 @@ static uint8_t height_of(const struct schema *schema, struct mcp_json object)
 }
 
 /* The height of a schema is one more than the greatest of those that it leads to. Repeated until nothing
- * changes; on a circle they grow until one is too great. */
+ * changes; on a circle, and above it, the heights grow until they are too great. */
 static int compile_heights(const struct compilation *compilation)
 {
     struct schema *schema = compilation->schema;
+    uint32_t worst = UINT32_MAX; /* of those that are too high the last, which is the one deepest inside */
     bool changed = true;
 
     while (changed) {
         changed = false;
         for (uint32_t token = schema->count; token-- > 0;) {
             struct note *note = &schema->notes[token];
-            struct mcp_json object = schema_token(schema, token);
             uint8_t height;
 
-            if (note->height == 0 || mcp_json_type(object) != MCP_JSON_OBJECT)
+            if (note->height == 0 || note->height > HEIGHT_MAX)
                 continue;
-            height = height_of(schema, object);
-            if (height > HEIGHT_MAX)
-                return schema_refuse(compilation, object,
-                                     "refers to itself for ever, or through too many schemas");
+            height = height_of(schema, schema_token(schema, token));
             changed = changed || height != note->height;
             note->height = height;
+            if (height > HEIGHT_MAX && (worst == UINT32_MAX || token > worst))
+                worst = token;
         }
     }
-    return 0;
+    if (worst == UINT32_MAX)
+        return 0;
+    return schema_refuse(compilation, schema_token(schema, worst),
+                         "refers to itself for ever, or through too many schemas");
 }
 
 /* ---- */
