@@ -137,8 +137,7 @@ static bool is_finished(const struct connection *connection)
 static uint64_t time_wasted(const struct connection *connection, uint64_t now)
 {
     uint64_t quiet = now - connection->progress_at;
-    bool stalled =
-        connection->output.size > 0 || connection->reader.used > 0 || connection->reader.header_used > 0;
+    bool stalled = connection->output.size > 0 || mcp_reader_in_message(&connection->reader);
     if (connection->dead || connection->closing)
         return 0;
     if (stalled)
@@ -238,20 +237,26 @@ static uint64_t serve_connections(void)
     return due;
 }
 
+uint64_t connections_poll(void)
+{
+    uint64_t due = TASK_FOREVER;
+    for (size_t i = 0; i < listener_count; i++) {
+        uint64_t next = listeners[i]->poll();
+        if (next < due)
+            due = next;
+    }
+    uint64_t next = serve_connections();
+    return next < due ? next : due;
+}
+
 _Noreturn void connections_run(void)
 {
     for (;;) {
-        uint64_t due = TASK_FOREVER;
-        for (size_t i = 0; i < listener_count; i++) {
-            uint64_t next = listeners[i]->poll();
-            if (next < due)
-                due = next;
-        }
-        uint64_t next = serve_connections();
-        if (next == 0)
+        uint64_t due = connections_poll();
+        if (due == 0)
             task_yield();
         else
-            (void)interrupt_event_wait(&activity, next < due ? next : due);
+            (void)interrupt_event_wait(&activity, due);
     }
 }
 

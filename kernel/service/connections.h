@@ -22,6 +22,10 @@ struct connection;
 void connections_start(struct mcp_server *server, const struct listener *const *listeners, size_t count);
 _Noreturn void connections_run(void);
 
+/* One round of it: asks each listener, and gives each connection its turn. Returns when the next is due: 0
+ * for at once, TASK_FOREVER for when it is woken. */
+uint64_t connections_poll(void);
+
 /* ---- for listeners, from within their poll ---- */
 
 /* Has connections_run poll the listeners soon: the `wake` of a device. Any context. */

@@ -5,7 +5,6 @@
  */
 #include "mcp/transport.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 /* What the next byte is. */
@@ -50,6 +49,22 @@ void mcp_reader_trim(struct mcp_reader *reader)
         return; /* half a message is in it */
     if (reader->buffer_size > READER_KEEP)
         mcp_reader_release(reader);
+}
+
+bool mcp_reader_in_message(const struct mcp_reader *reader)
+{
+    switch (reader->state) {
+    case IN_HEADER:
+        return reader->header_used > 0;
+    case IN_LINE:
+        return reader->message == NULL && reader->used > 0;
+    case IN_BODY:
+    case SKIPPING_FRAME:
+    case SKIPPING_LINE:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static bool resize(struct mcp_reader *reader, size_t size)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import selectors
 import struct
+import time
 import unittest
 
 from vm import MESSAGE_MAX, VM, Closed
@@ -22,6 +23,7 @@ class Stream:
         self.sent = 0
         self.answers = collections.Counter()
         self.failures = []
+        self.sent_at, self.latencies = {}, []  # seconds
         client.socket.setblocking(False)
         self.output = b""
 
@@ -30,6 +32,7 @@ class Stream:
             method, params = self.kinds[self.sent % len(self.kinds)]
             text = json.dumps({"jsonrpc": "2.0", "id": f"r{self.sent}", "method": method, "params": params}).encode()
             self.output += struct.pack(">I", len(text)) + text
+            self.sent_at[f"r{self.sent}"] = time.monotonic()
             self.sent += 1
         if self.output:
             try:
@@ -48,6 +51,7 @@ class Stream:
                 break
             answer, received = json.loads(received[4:4 + length]), received[4 + length:]
             self.answers[answer["id"]] += 1
+            self.latencies.append(time.monotonic() - self.sent_at.pop(answer["id"], 0))
             if "result" not in answer or answer["result"].get("isError"):
                 self.failures.append(answer)
         self.client.received = received

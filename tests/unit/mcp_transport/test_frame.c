@@ -343,6 +343,30 @@ static void without_memory_a_message_is_skipped(void **state)
     assert_message(reader, "[]");
 }
 
+/* Byte by byte: in a message from its first byte until its last. */
+static void whether_a_message_has_begun(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t length;
+        const char *inside; /* after each byte */
+    } cases[] = {
+        {"\0\0\0\2{}\0\0\0\1x", 11, "11111011110"}, {"{}\n \n{", 6, "110101"}, {"\0\x10\0\1ab", 6, "111111"}};
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct mcp_transport_memory memory = fixture->reader.memory;
+
+        mcp_reader_release(&fixture->reader);
+        mcp_reader_initialise(&fixture->reader, &memory);
+        assert_false(mcp_reader_in_message(&fixture->reader));
+        for (size_t at = 0; at < cases[i].length; at++) {
+            (void)feed(&fixture->reader, cases[i].bytes + at, 1);
+            assert_int_equal(mcp_reader_in_message(&fixture->reader), cases[i].inside[at] == '1');
+        }
+    }
+}
+
 static void trim_gives_large_buffers_back(void **state)
 {
     struct fixture *fixture = *state;
@@ -490,6 +514,7 @@ int main(void)
         TEST(a_line_too_long_is_skipped),
         TEST(an_endless_line_closes),
         TEST(without_memory_a_message_is_skipped),
+        TEST(whether_a_message_has_begun),
         TEST(trim_gives_large_buffers_back),
         TEST(any_cut_gives_the_same_messages),
         TEST(random_bytes_never_harm),

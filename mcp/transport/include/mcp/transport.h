@@ -12,6 +12,7 @@
 #ifndef MCP_TRANSPORT_H
 #define MCP_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -71,6 +72,9 @@ enum mcp_reader_event mcp_reader_feed(struct mcp_reader *reader, const void *byt
 /* The end of the stream: a last line without its newline is still a message (MCP_READER_MESSAGE); a cut frame
  * is not (MCP_READER_CLOSE); MCP_READER_MORE when nothing is pending. */
 enum mcp_reader_event mcp_reader_end(struct mcp_reader *reader);
+
+/* Whether a message has begun and not ended: its client may not just be silent then, but stuck. */
+bool mcp_reader_in_message(const struct mcp_reader *reader);
 
 /* Gives memory back that the last, large message needed. Call it when the connection is idle. */
 void mcp_reader_trim(struct mcp_reader *reader);

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Connections over streams and a clock that the test plays: who is let in, whose turn it is, who makes room.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <arch/timer.h>
+#include <logging/log.h>
+#include <service/access.h>
+#include <service/connection.h>
+#include <service/connections.h>
+#include <tasks/task.h>
+
+#include "memory_fixture.h"
+
+#define CLIENTS_MAX 80
+
+/* One client's stream: what it has sent, and what it got. */
+struct client {
+    struct connection *connection;
+    const char *request; /* repeated for ever, or `requests_left` times */
+    size_t at;
+    uint64_t requests_left, answers;
+    size_t window; /* bytes that can still be sent to it */
+    bool aborted, closed, ended;
+    char last[512];
+};
+
+static struct client clients[CLIENTS_MAX];
+static struct policy policy;
+static struct mcp_server *server;
+static uint64_t now;
+static unsigned wakes;
+
+/* ---- the machine ---- */
+
+uint64_t timer_now_us(void)
+{
+    return now;
+}
+
+void interrupt_event_raise(struct interrupt_event *event)
+{
+    (void)event;
+    wakes++;
+}
+
+int interrupt_event_wait(struct interrupt_event *event, uint64_t deadline)
+{
+    (void)event;
+    (void)deadline;
+    fail_msg("connections_poll does not wait");
+    return 0;
+}
+
+void task_yield(void)
+{
+    fail_msg("connections_poll does not yield");
+}
+
+const struct policy *access_policy(void)
+{
+    return &policy;
+}
+
+/* ---- streams ---- */
+
+static int64_t peek(void *handle, const void **bytes)
+{
+    struct client *client = handle;
+    if (client->requests_left == 0)
+        return client->ended ? 0 : -EAGAIN;
+    *bytes = client->request + client->at;
+    return (int64_t)(strlen(client->request) - client->at);
+}
+
+static void take(void *handle, size_t size)
+{
+    struct client *client = handle;
+    client->at += size;
+    if (size > 0 && client->request[client->at] == '\0') {
+        client->at = 0;
+        client->requests_left--;
+    }
+}
+
+static int64_t send_bytes(void *handle, const void *bytes, size_t length)
+{
+    struct client *client = handle;
+    const char *text = bytes;
+    if (length > client->window)
+        length = client->window;
+    client->window -= length;
+    for (size_t i = 0; i < length; i++)
+        client->answers += text[i] == '\n' ? 1 : 0;
+    (void)snprintf(client->last, sizeof client->last, "%.*s", (int)length, text);
+    return (int64_t)length;
+}
+
+static void close_stream(void *handle)
+{
+    ((struct client *)handle)->closed = true;
+}
+
+static void abort_stream(void *handle)
+{
+    ((struct client *)handle)->aborted = true;
+}
+
+static const struct stream_operations operations = {peek, take, send_bytes, close_stream, abort_stream};
+
+static struct client *come(unsigned number, const char *request, uint64_t count)
+{
+    struct client *client = &clients[number];
+    *client = (struct client){.request = request, .requests_left = count, .window = SIZE_MAX};
+    const struct stream stream = {
+        .operations = &operations, .handle = client, .kind = "vsock", .peer_cid = 2, .peer_port = number};
+    client->connection = connection_open(&stream);
+    if (client->connection != NULL)
+        connection_readable(client->connection);
+    return client;
+}
+
+static bool announce(void)
+{
+    return true;
+}
+
+static uint64_t listener_due = TASK_FOREVER;
+
+static uint64_t poll(void)
+{
+    return listener_due;
+}
+
+#define PING "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n"
+
+/* ---- fixture ---- */
+
+static void set_policy(const char *text)
+{
+    char error[160];
+    assert_int_equal(policy_parse(&policy, text, strlen(text), error, sizeof error), 0);
+}
+
+static int start(void **state)
+{
+    static _Alignas(16) char ring[65536];
+    const struct log_config log = {.ring = ring, .ring_size = sizeof ring, .level = LOG_INFO};
+    static const struct listener listener = {announce, poll};
+    static const struct listener *const listeners[] = {&listener};
+    const struct mcp_server_config config = {.name = "test", .version = "1", .memory = kernel_mcp_memory};
+    (void)state;
+    memset(clients, 0, sizeof clients);
+    now += 5000000;
+    set_policy("any=all");
+    if (log_initialise(&log) != 0 || start_memory(64 * MIB) != 0 || mcp_server_create(&config, &server) != 0)
+        return -1;
+    connections_start(server, listeners, 1);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    connections_drop(&operations);
+    struct connections_statistics statistics;
+    connections_get_statistics(&statistics);
+    assert_int_equal(statistics.open, 0);
+    mcp_server_destroy(server);
+    end_memory();
+    return 0;
+}
+
+/* ---- tests ---- */
+
+static void a_flood_does_not_hold_up_a_ping(void **state)
+{
+    (void)state;
+    struct client *flood = come(0, PING, UINT64_MAX);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(connections_poll(), 0);
+    for (unsigned i = 0; i < 20; i++) {
+        uint64_t before = flood->answers;
+        struct client *other = come(1 + i, PING, 1);
+        (void)connections_poll();
+        assert_int_equal(other->answers, 1);
+        assert_in_range(flood->answers - before, 1, 16);
+    }
+}
+
+static void floods_share(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 10; i++)
+        (void)come(i, PING, UINT64_MAX);
+    for (unsigned i = 0; i < 50; i++)
+        assert_int_equal(connections_poll(), 0);
+    for (unsigned i = 0; i < 10; i++)
+        assert_int_equal(clients[i].answers, 50 * 16);
+}
+
+static void a_batch_counts_as_what_it_holds(void **state)
+{
+    (void)state;
+    static const char initialise[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-"
+        "26\","
+        "\"capabilities\":{},\"clientInfo\":{\"name\":\"x\",\"version\":\"1\"}}}\n";
+    static char batch[20 * sizeof PING];
+    strcpy(batch, "[");
+    for (unsigned i = 0; i < 15; i++) {
+        char one[64];
+        (void)snprintf(one, sizeof one, "%s{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"ping\"}",
+                       i > 0 ? "," : "", i);
+        strcat(batch, one);
+    }
+    strcat(batch, "]\n");
+    struct client *client = come(0, initialise, 1);
+    (void)connections_poll();
+    client->request = batch;
+    client->requests_left = 100;
+    connection_readable(client->connection);
+    uint64_t before = client->answers;
+    (void)connections_poll();
+    assert_int_equal(client->answers - before, 2); /* 15 are fewer than 16, 30 are not */
+}
+
+static void a_rate_lets_a_second_through_and_then_its_share(void **state)
+{
+    (void)state;
+    set_policy("vsock:2:0=all,rate=10;any=all");
+    struct client *slow = come(0, PING, UINT64_MAX), *fast = come(1, PING, 100);
+    uint64_t due = 0;
+    while ((due = connections_poll()) == 0)
+        ;
+    assert_int_equal(fast->answers, 100);
+    assert_in_range(slow->answers, 10, 11);
+    assert_in_range(due - now, 1, 100000);
+    uint64_t start = slow->answers;
+    for (unsigned i = 0; i < 100; i++) {
+        now = due;
+        while ((due = connections_poll()) == 0)
+            ;
+        assert_true(due > now && due != TASK_FOREVER);
+    }
+    assert_int_equal(slow->answers - start, 100);
+    now += 100 * UINT64_C(1000000); /* silence is worth a second at most */
+    start = slow->answers;
+    while (connections_poll() == 0)
+        ;
+    assert_in_range(slow->answers - start, 10, 11);
+}
+
+static void the_next_round_is_due_when_the_listener_says(void **state)
+{
+    (void)state;
+    (void)come(0, PING, 1);
+    (void)connections_poll();
+    assert_true(connections_poll() == TASK_FOREVER);
+    listener_due = now + 77;
+    assert_true(connections_poll() == now + 77);
+    listener_due = TASK_FOREVER;
+}
+
+static uint64_t refusals(void)
+{
+    struct connections_statistics statistics;
+    connections_get_statistics(&statistics);
+    return statistics.refused;
+}
+
+static uint64_t evictions(void)
+{
+    struct connections_statistics statistics;
+    connections_get_statistics(&statistics);
+    return statistics.evicted;
+}
+
+static void who_is_not_in_the_policy_is_refused(void **state)
+{
+    (void)state;
+    uint64_t before = refusals();
+    set_policy("vsock:2:7=all,connections=1;vsock:2:8=none");
+    assert_null(come(6, PING, 1)->connection);
+    assert_null(come(8, PING, 1)->connection);
+    assert_true(clients[6].aborted && clients[8].aborted);
+    assert_non_null(come(7, PING, 1)->connection);
+    struct client again = clients[7];
+    const struct stream stream = {
+        .operations = &operations, .handle = &again, .kind = "vsock", .peer_cid = 2, .peer_port = 7};
+    assert_null(connection_open(&stream));
+    assert_true(again.aborted);
+    connection_reset(clients[7].connection);
+    assert_non_null(connection_open(&stream)); /* its place is free as soon as the other is dead */
+    assert_int_equal(refusals() - before, 3);
+    (void)connections_poll();
+    assert_true(clients[7].aborted);
+}
+
+static void refusals_do_not_drown_the_log(void **state)
+{
+    (void)state;
+    struct log_statistics before, after;
+    set_policy("console=all");
+    now += 10000000;
+    log_get_statistics(&before);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_null(come(1, PING, 1)->connection);
+        now += 100000;
+    }
+    log_get_statistics(&after);
+    assert_in_range(after.written - before.written, 9, 11);
+}
+
+static void fill(unsigned from)
+{
+    for (unsigned i = from; i < CONNECTIONS_MAX; i++)
+        assert_non_null(come(i, PING, 1)->connection);
+    while (connections_poll() == 0)
+        ;
+}
+
+static void who_is_silent_makes_room(void **state)
+{
+    (void)state;
+    uint64_t before = evictions();
+    fill(0);
+    assert_null(come(70, PING, 1)->connection); /* nobody has been silent long enough */
+    now += UINT64_C(59000000);
+    assert_null(come(70, PING, 1)->connection);
+    clients[5].requests_left = 1;
+    connection_readable(clients[5].connection);
+    (void)connections_poll();
+    now += UINT64_C(2000000);
+    for (unsigned i = 0; i < 6; i++)
+        assert_non_null(come(70 + i, PING, 1)->connection);
+    (void)connections_poll();
+    assert_int_equal(evictions() - before, 6);
+    unsigned aborted = 0;
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
+        aborted += clients[i].aborted ? 1 : 0;
+    assert_int_equal(aborted, 6);
+    assert_false(clients[5].aborted);
+    for (unsigned i = 0; i < 6; i++)
+        assert_int_equal(clients[70 + i].answers, 1);
+}
+
+static void who_stops_in_the_middle_makes_room_first(void **state)
+{
+    (void)state;
+    static const char half[] = "{\"jsonrpc\":";
+    struct client *stopped = come(0, half, 1), *deaf = come(1, PING, 1);
+    deaf->window = 10;
+    fill(2);
+    now += UINT64_C(31000000);
+    struct client *surplus = come(70, PING, 1);
+    assert_non_null(surplus->connection);
+    assert_non_null(come(71, PING, 1)->connection);
+    assert_null(come(72, PING, 1)->connection); /* the others are not silent for long enough */
+    (void)connections_poll();
+    assert_true(stopped->aborted && deaf->aborted);
+    assert_int_equal(surplus->answers, 1);
+}
+
+static void who_does_not_read_is_not_read(void **state)
+{
+    (void)state;
+    struct client *deaf = come(0, PING, UINT64_MAX);
+    deaf->window = 100;
+    uint64_t rounds = 0;
+    while (connections_poll() == 0)
+        rounds++;
+    assert_true(deaf->answers < 10);
+    uint64_t left = deaf->requests_left;
+    assert_true(connections_poll() == TASK_FOREVER);
+    assert_int_equal(deaf->requests_left, left);
+    deaf->window = SIZE_MAX; /* it reads: all that it asked is answered */
+    deaf->request = "\n";
+    connection_writable(deaf->connection);
+    (void)connections_poll();
+    assert_in_range(UINT64_MAX - left, deaf->answers - 1, deaf->answers + 1);
+}
+
+static void what_is_asked_before_the_end_is_answered(void **state)
+{
+    (void)state;
+    struct client *client = come(0, PING, 40);
+    client->ended = true;
+    while (connections_poll() == 0)
+        ;
+    assert_int_equal(client->answers, 40);
+    assert_true(client->closed);
+    assert_false(client->aborted);
+}
+
+static void memory_for_connections_runs_out(void **state)
+{
+    (void)state;
+    size_t limit = client_pool.limit;
+    uint64_t before = refusals();
+    (void)come(0, PING, 1);
+    client_pool.limit = client_pool.used;
+    assert_null(come(1, PING, 1)->connection);
+    client_pool.limit = client_pool.used + heap_cost(sizeof(struct connection)); /* none for its session */
+    assert_null(come(2, PING, 1)->connection);
+    assert_true(clients[1].aborted && clients[2].aborted);
+    client_pool.limit = limit;
+    assert_int_equal(refusals() - before, 2);
+    assert_non_null(come(3, PING, 1)->connection);
+    (void)connections_poll();
+    assert_int_equal(clients[0].answers + clients[3].answers, 2);
+}
+
+static void a_long_message_is_refused_by_the_rule(void **state)
+{
+    (void)state;
+    set_policy("any=all,message=1K");
+    static char request[2000];
+    (void)snprintf(request, sizeof request,
+                   "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":{\"x\":\"%01000d\"}}\n", 0);
+    struct client *client = come(0, request, 1);
+    (void)connections_poll();
+    assert_non_null(strstr(client->last, "message longer than 1024 bytes"));
+    client->request = PING;
+    client->requests_left = 1;
+    connection_readable(client->connection);
+    (void)connections_poll();
+    assert_non_null(strstr(client->last, "\"result\":{}"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_flood_does_not_hold_up_a_ping, start, end),
+        cmocka_unit_test_setup_teardown(floods_share, start, end),
+        cmocka_unit_test_setup_teardown(a_batch_counts_as_what_it_holds, start, end),
+        cmocka_unit_test_setup_teardown(a_rate_lets_a_second_through_and_then_its_share, start, end),
+        cmocka_unit_test_setup_teardown(the_next_round_is_due_when_the_listener_says, start, end),
+        cmocka_unit_test_setup_teardown(who_is_not_in_the_policy_is_refused, start, end),
+        cmocka_unit_test_setup_teardown(refusals_do_not_drown_the_log, start, end),
+        cmocka_unit_test_setup_teardown(who_is_silent_makes_room, start, end),
+        cmocka_unit_test_setup_teardown(who_stops_in_the_middle_makes_room_first, start, end),
+        cmocka_unit_test_setup_teardown(who_does_not_read_is_not_read, start, end),
+        cmocka_unit_test_setup_teardown(what_is_asked_before_the_end_is_answered, start, end),
+        cmocka_unit_test_setup_teardown(memory_for_connections_runs_out, start, end),
+        cmocka_unit_test_setup_teardown(a_long_message_is_refused_by_the_rule, start, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
