@@ -17,7 +17,7 @@
 #define EACH(each, container)                                                                                \
     struct mcp_json each = mcp_json_first(container);                                                        \
     mcp_json_type(each) != MCP_JSON_NONE;                                                                    \
-    each = mcp_json_next(each)
+    (each) = mcp_json_next(each)
 
 enum keyword {
     KEYWORD_NONE,

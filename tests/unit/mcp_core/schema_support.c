@@ -2,6 +2,7 @@
 #include "schema_support.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,24 @@ char *schema_quoted(const char *text)
         if (*at == '\'')
             *at = '"';
     return copy;
+}
+
+char *schema_nested(const char *open, unsigned count, const char *middle, const char *close)
+{
+    size_t size = count * (strlen(open) + strlen(close)) + strlen(middle) + 1;
+    char *text = malloc(size);
+    char *quoted;
+    size_t length = 0;
+
+    assert_non_null(text);
+    for (unsigned i = 0; i < count; i++)
+        length += (size_t)snprintf(text + length, size - length, "%s", open);
+    length += (size_t)snprintf(text + length, size - length, "%s", middle);
+    for (unsigned i = 0; i < count; i++)
+        length += (size_t)snprintf(text + length, size - length, "%s", close);
+    quoted = schema_quoted(text);
+    free(text);
+    return quoted;
 }
 
 struct schema *schema_of(struct test_memory *memory, const char *text)

@@ -18,6 +18,9 @@ struct schema_case {
 /* A copy with " for each '; the caller frees it. */
 char *schema_quoted(const char *text);
 
+/* `open` count times, `middle`, `close` count times; with " for ', too. */
+char *schema_nested(const char *open, unsigned count, const char *middle, const char *close);
+
 /* Compiles it; fails where it is refused. The text stays with the caller. */
 struct schema *schema_of(struct test_memory *memory, const char *text);
 

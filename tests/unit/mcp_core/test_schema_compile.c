@@ -231,20 +231,20 @@ static void chains_have_an_end(void **state)
 
 static void references_have_a_length(void **state)
 {
-    char text[600] = "{\"$ref\":\"#/$defs/";
     struct test_memory memory = {0};
     struct text why;
-    size_t start = strlen(text);
 
     (void)state;
-    for (size_t length = 240; length < 260; length++) {
+    for (unsigned length = 240; length < 260; length++) {
         bool fits = strlen("#/$defs/") + length < 256;
+        char *name = schema_nested("a", length, "", "");
+        char text[400];
 
-        memset(text + start, 'a', length);
-        (void)strcpy(text + start + length, "\"}");
+        (void)snprintf(text, sizeof(text), "{\"$ref\":\"#/$defs/%s\"}", name);
         assert_int_equal(compile(&memory, text, &why), -EINVAL);
         assert_string_equal(why.bytes, fits ? "/$ref: leads to no schema of this document"
                                             : "/$ref: the reference is too long");
+        free(name);
     }
 }
 
@@ -268,17 +268,14 @@ static void every_allocation_fails(void **state)
 
 static void a_long_place_is_shortened(void **state)
 {
-    char text[2000] = "";
+    char *text = schema_nested("{'properties':{'name-of-a-member-that-is-long-enough-to-be-cut':", 20,
+                               "{'pattern':1}", "}}");
     struct test_memory memory = {0};
     struct text why;
 
     (void)state;
-    for (int i = 0; i < 20; i++)
-        (void)strcat(text, "{\"properties\":{\"name-of-a-member-that-is-long-enough-to-be-cut\":");
-    (void)strcat(text, "{\"pattern\":1}");
-    for (int i = 0; i < 20; i++)
-        (void)strcat(text, "}}");
     assert_int_equal(compile(&memory, text, &why), -EINVAL);
+    free(text);
     assert_string_equal(why.bytes,
                         "/properties/name-of-a-member-that-is-long-en.../properties/"
                         "name-of-a-member-that-is-long-en.../properties/.../pattern: this keyword is not "
