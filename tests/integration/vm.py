@@ -15,6 +15,7 @@ import socket
 import struct
 import subprocess
 import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MK_BUILD", ROOT / "build"))
@@ -102,6 +103,16 @@ class VM:
 
     def client(self, **options):
         return Client(self.address, **options)
+
+    def bridge_server_pid(self):
+        """The process of vsock-bridge that serves, once there is one; bridge_pid is its parent."""
+        deadline = time.monotonic() + TIMEOUT
+        while time.monotonic() < deadline:
+            children = pathlib.Path(f"/proc/{self.bridge_pid}/task/{self.bridge_pid}/children").read_text().split()
+            if len(children) == 1 and alive(int(children[0])):
+                return int(children[0])
+            time.sleep(0.001)
+        raise AssertionError("vsock-bridge has no serving process")
 
     def serial(self):
         return self.serial_file.read_text(errors="replace")

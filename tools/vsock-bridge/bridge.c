@@ -4,13 +4,11 @@
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "log.h"
-#include "sandbox.h"
 
-/* A signal, a listener and so on are members of a bridge; their watches lead back to it. */
+/* Listeners and so on are members of a bridge; their watches lead back to it. */
 #define BRIDGE_OF(watch, member) ((struct bridge *)(void *)((char *)(watch)-offsetof(struct bridge, member)))
 
 static void vm_started(void *context, bool resumed)
@@ -86,16 +84,10 @@ static void on_tcp_client_connects(struct watch *watch, uint32_t events)
     accept_clients(BRIDGE_OF(watch, tcp_watch), watch->fd);
 }
 
-static void on_signal(struct watch *watch, uint32_t events)
+static void on_end(struct watch *watch, uint32_t events)
 {
-    struct bridge *bridge = BRIDGE_OF(watch, signal_watch);
-    struct signalfd_siginfo information;
-
     (void)events;
-    if (read(watch->fd, &information, sizeof information) != (ssize_t)sizeof information)
-        return;
-    log_info("ends by signal %u", information.ssi_signo);
-    bridge->ended = true;
+    BRIDGE_OF(watch, end_watch)->ended = true;
 }
 
 /* Listeners are edge-triggered: when accepting fails for want of descriptors, the loop does not spin. */
@@ -108,7 +100,7 @@ static int watch_listener(struct bridge *bridge, struct watch *watch)
     return result;
 }
 
-int bridge_open(struct bridge *bridge, const struct bridge_options *options)
+int bridge_listen(struct bridge *bridge, const struct bridge_options *options)
 {
     static const struct vhost_user_hooks hooks = {
         .started = vm_started, .stopped = vm_stopped, .gone = vm_gone};
@@ -116,20 +108,16 @@ int bridge_open(struct bridge *bridge, const struct bridge_options *options)
 
     bridge->options = options;
     bridge->busy = bridge->ended = false;
+    bridge->loop.epoll = -1;
     bridge->vhost_listener.fd = bridge->client_listener.fd = -1;
     bridge->vhost_watch = (struct watch){.fd = -1, .ready = on_vm_connects};
     bridge->client_watch = (struct watch){.fd = -1, .ready = on_client_connects};
     bridge->tcp_watch = (struct watch){.fd = -1, .ready = on_tcp_client_connects};
-    bridge->signal_watch = (struct watch){.fd = -1, .ready = on_signal};
+    bridge->end_watch = (struct watch){.fd = -1, .ready = on_end};
+    bridge->keeper = (struct keeper_link){.socket_path = options->socket_path, .channel = -1};
     vhost_user_initialise(&bridge->vm, &bridge->loop, options->guest_cid, &hooks, bridge);
-    broker_initialise(&bridge->broker, options->socket_path);
-    device_initialise(&bridge->device, &bridge->loop, &bridge->vm, &bridge->broker, options->direct_port);
+    device_initialise(&bridge->device, &bridge->loop, &bridge->vm, &bridge->keeper, options->direct_port);
 
-    result = loop_create(&bridge->loop);
-    if (result != 0) {
-        log_error("epoll is not available: %s", strerror(-result));
-        return result;
-    }
     result = sockets_listen_unix(&bridge->client_listener, options->socket_path);
     if (result == 0)
         result = sockets_listen_unix(&bridge->vhost_listener, options->vhost_path);
@@ -137,33 +125,56 @@ int bridge_open(struct bridge *bridge, const struct bridge_options *options)
         result = sockets_listen_tcp(options->tcp_address);
         bridge->tcp_watch.fd = result;
     }
-    if (result >= 0) {
-        bridge->client_watch.fd = bridge->client_listener.fd;
-        bridge->vhost_watch.fd = bridge->vhost_listener.fd;
-        result = watch_listener(bridge, &bridge->client_watch);
+    if (result < 0)
+        bridge_close(bridge);
+    return result < 0 ? result : 0;
+}
+
+int bridge_start(struct bridge *bridge)
+{
+    int result = loop_create(&bridge->loop);
+
+    if (result != 0) {
+        log_error("epoll is not available: %s", strerror(-result));
+        return result;
     }
+    bridge->client_watch.fd = bridge->client_listener.fd;
+    bridge->vhost_watch.fd = bridge->vhost_listener.fd;
+    result = watch_listener(bridge, &bridge->client_watch);
     if (result == 0)
         result = watch_listener(bridge, &bridge->vhost_watch);
     if (result == 0 && bridge->tcp_watch.fd >= 0)
         result = watch_listener(bridge, &bridge->tcp_watch);
+    return result;
+}
+
+int bridge_open(struct bridge *bridge, const struct bridge_options *options)
+{
+    int result = bridge_listen(bridge, options);
+
+    if (result != 0)
+        return result;
+    result = bridge_start(bridge);
     if (result != 0)
         bridge_close(bridge);
     return result;
 }
 
-int bridge_end_on_signal(struct bridge *bridge, int signal_fd)
+int bridge_end_with(struct bridge *bridge, int descriptor)
 {
-    bridge->signal_watch.fd = signal_fd;
-    return loop_add(&bridge->loop, &bridge->signal_watch, EPOLLIN);
+    bridge->end_watch.fd = descriptor;
+    return loop_add(&bridge->loop, &bridge->end_watch, EPOLLIN | EPOLLRDHUP);
 }
 
-int bridge_confine(struct bridge *bridge, bool sandbox)
+void bridge_restore(struct bridge *bridge, int channel, const struct kept *slots, uint64_t *ports)
 {
-    static const char *const no_paths[] = {NULL};
-    struct unix_listener *const listeners[] = {&bridge->vhost_listener, &bridge->client_listener};
-    int result = broker_start(&bridge->broker, listeners, sandbox);
-
-    return result == 0 && sandbox ? sandbox_enter(SANDBOX_SERVER, no_paths) : result;
+    bridge->keeper.channel = channel;
+    bridge->device.ports = ports;
+    if (vhost_user_restore(&bridge->vm, slots)) {
+        log_info("takes over the VM that is running");
+        device_restored(&bridge->device);
+    }
+    bridge->vm.keeper = &bridge->keeper;
 }
 
 int bridge_step(struct bridge *bridge, int timeout)
@@ -180,9 +191,8 @@ void bridge_close(struct bridge *bridge)
     vhost_user_detach(&bridge->vm);
     device_destroy(&bridge->device);
     loop_close(&bridge->loop, &bridge->tcp_watch);
-    loop_close(&bridge->loop, &bridge->signal_watch);
+    loop_close(&bridge->loop, &bridge->end_watch);
     sockets_close_unix(&bridge->vhost_listener);
     sockets_close_unix(&bridge->client_listener);
-    broker_end(&bridge->broker);
     loop_destroy(&bridge->loop);
 }

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "broker.h"
 #include "device.h"
+#include "keeper.h"
 #include "loop.h"
 #include "sockets.h"
 #include "vhost_user.h"
@@ -28,25 +28,31 @@ struct bridge {
     const struct bridge_options *options;
     struct loop loop;
     struct unix_listener vhost_listener, client_listener;
-    struct broker broker;
-    struct watch vhost_watch, client_watch, tcp_watch, signal_watch;
+    struct keeper_link keeper;
+    struct watch vhost_watch, client_watch, tcp_watch, end_watch;
     struct vhost_user vm;
     struct device device;
     bool busy; /* the device has more to do */
     bool ended;
 };
 
-/* Opens all sockets. `options` must outlive the bridge. Returns 0 or a negative errno, after a log line; then
- * nothing is left behind. */
+/* Opens all sockets, but serves nobody yet. `options` must outlive the bridge. Returns 0 or a negative errno,
+ * after a log line; then nothing is left behind. */
+int bridge_listen(struct bridge *bridge, const struct bridge_options *options);
+
+/* Begins to serve, in the process that calls it. Returns 0 or a negative errno, after a log line. */
+int bridge_start(struct bridge *bridge);
+
+/* Both, for a bridge without a keeper. */
 int bridge_open(struct bridge *bridge, const struct bridge_options *options);
 
-/* Ends when one of the signals that `signal_fd` (a signalfd) reports comes. The descriptor is taken over. */
-int bridge_end_on_signal(struct bridge *bridge, int signal_fd);
+/* Ends when `descriptor` has something to read or its other side is closed: a signalfd, the channel to the
+ * keeper. The descriptor is taken over. Returns 0 or a negative errno. */
+int bridge_end_with(struct bridge *bridge, int descriptor);
 
-/* Gives up the rights that serving does not need (sandbox.h): to be called when all sockets are there and
- * nothing was received. What needs a right goes to a process of its own (broker.h); with `sandbox` false that
- * is all. Returns 0 or a negative errno, after a log line. */
-int bridge_confine(struct bridge *bridge, bool sandbox);
+/* The keeper is at the other end of `channel`; `slots` are what it holds of a VM, and `ports`
+ * (CONNECTIONS_MAX) is memory that it shares with each server, zeros at first. */
+void bridge_restore(struct bridge *bridge, int channel, const struct kept *slots, uint64_t *ports);
 
 /* Waits at most `timeout` milliseconds (-1: for ever) for events and handles them. Returns 0 or a negative
  * errno. */

@@ -2,6 +2,7 @@
 #include "device.h"
 
 #include <errno.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -10,12 +11,12 @@
 #define PACKETS_PER_RUN 256
 
 void device_initialise(struct device *device, struct loop *loop, struct vhost_user *vm,
-                       const struct broker *broker, uint32_t direct_port)
+                       const struct keeper_link *keeper, uint32_t direct_port)
 {
     *device = (struct device){
         .loop = loop,
         .vm = vm,
-        .broker = broker,
+        .keeper = keeper,
         .direct_port = direct_port,
     };
     TAILQ_INIT(&device->turns);
@@ -54,15 +55,20 @@ static void end_connections(struct device *device)
     device->reset_count = 0;
 }
 
+static void connect_waiting(struct device *device)
+{
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        if (device->connections[i].state == CONNECTION_WAITING)
+            connection_request(&device->connections[i]);
+    }
+}
+
 void device_started(struct device *device, bool resumed)
 {
     log_info(resumed ? "the VM goes on" : "the VM's vsock driver is ready");
     if (!resumed)
         end_connections(device);
-    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
-        if (device->connections[i].state == CONNECTION_WAITING)
-            connection_request(&device->connections[i]);
-    }
+    connect_waiting(device);
 }
 
 void device_stopped(struct device *device, bool for_good)
@@ -70,6 +76,27 @@ void device_stopped(struct device *device, bool for_good)
     log_info(for_good ? "the VM's vsock has ended" : "the VM is paused or reset");
     if (for_good)
         end_connections(device);
+}
+
+/* The first packets of a new server: the guest drops the connections that nobody here knows. */
+void device_restored(struct device *device)
+{
+    unsigned lost = 0;
+
+    for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
+        uint64_t ports = __atomic_exchange_n(&device->ports[i], 0, __ATOMIC_RELAXED);
+
+        if (ports == 0)
+            continue;
+        device_reset_stray(device, (uint32_t)(ports >> 32), (uint32_t)ports, VSOCK_TYPE_STREAM);
+        lost++;
+    }
+    if (lost > 0)
+        log_warning("%u connections were lost", lost);
+    /* The last packets of those may still come: not to the connections that follow. */
+    if (getrandom(&device->last_host_port, sizeof device->last_host_port, 0) < 0)
+        device->last_host_port = (uint32_t)getpid();
+    device->last_host_port = HOST_PORT_FIRST | (device->last_host_port & ~HOST_PORT_FIRST & HOST_PORT_LAST);
 }
 
 void device_add_client(struct device *device, int socket)
@@ -110,7 +137,7 @@ void device_reset_stray(struct device *device, uint32_t guest_port, uint32_t hos
 static void guest_connects(struct device *device, const struct vsock_header *header)
 {
     struct connection *connection;
-    int socket = broker_connect(device->broker, header->destination_port);
+    int socket = keeper_connect(device->keeper, header->destination_port);
     int result = socket;
 
     if (socket >= 0) {
@@ -127,7 +154,7 @@ static void guest_connects(struct device *device, const struct vsock_header *hea
         }
     } else {
         log_warning("the guest connects to host port %u, but nobody serves %s_%u", header->destination_port,
-                    device->broker->socket_path, header->destination_port);
+                    device->keeper->socket_path, header->destination_port);
     }
     if (result < 0)
         device_reset_stray(device, header->source_port, header->destination_port, header->type);

@@ -10,14 +10,19 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include "broker.h"
 #include "connection.h"
+#include "keeper.h"
 #include "loop.h"
 #include "vhost_user.h"
 
 #define CONNECTIONS_MAX 256
 #define BUCKETS         256 /* a power of two */
-#define RESETS_MAX      128
+#define RESETS_MAX      CONNECTIONS_MAX
+
+/* Host ports of connections that clients begin, as Firecracker chooses them: guests that know that one see
+ * the same numbers. */
+#define HOST_PORT_FIRST UINT32_C(0x40000000)
+#define HOST_PORT_LAST  UINT32_C(0x7fffffff)
 
 TAILQ_HEAD(turns, connection);
 
@@ -30,10 +35,13 @@ struct stray_reset {
 struct device {
     struct loop *loop;
     struct vhost_user *vm;
-    const struct broker *broker; /* connects to Unix sockets for the guest */
-    uint32_t direct_port;        /* of the guest, for clients without a handshake */
+    const struct keeper_link *keeper; /* connects to Unix sockets for the guest */
+    uint32_t direct_port;             /* of the guest, for clients without a handshake */
 
     struct connection connections[CONNECTIONS_MAX];
+    /* For each the ports that the guest knows it by, the guest's in the upper half, or 0. Or NULL. Memory
+     * that lives on when this process does not. */
+    uint64_t *ports;
     struct connection *buckets[BUCKETS];
     struct turns turns; /* connections that may have something for the guest, in the order of their turns */
     uint64_t next_ordinal;
@@ -47,7 +55,7 @@ struct device {
 };
 
 void device_initialise(struct device *device, struct loop *loop, struct vhost_user *vm,
-                       const struct broker *broker, uint32_t direct_port);
+                       const struct keeper_link *keeper, uint32_t direct_port);
 
 /* Closes all connections at once. */
 void device_destroy(struct device *device);
@@ -55,6 +63,10 @@ void device_destroy(struct device *device);
 /* The hooks of vhost_user. */
 void device_started(struct device *device, bool resumed);
 void device_stopped(struct device *device, bool for_good);
+
+/* After vhost_user_restore: the guest has connections that nobody here knows. It is told so
+ * (section 5.10.6.7). */
+void device_restored(struct device *device);
 
 /* A client has connected; takes its socket over. Closes it, with a log line, when there are too many. */
 void device_add_client(struct device *device, int socket);

@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
 #include "bridge.h"
+#include "keeper.h"
 #include "log.h"
 #include "sandbox.h"
 
@@ -180,6 +182,7 @@ static int block_signals(void)
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGTERM);
     (void)sigaddset(&signals, SIGHUP);
+    (void)sigaddset(&signals, SIGCHLD);
     /* Of a log that nobody reads any more, say; every write tells whether it failed. */
     (void)signal(SIGPIPE, SIG_IGN);
     if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
@@ -200,12 +203,43 @@ static bool sandboxed(const struct bridge_options *options)
     return !options->no_sandbox;
 }
 
+struct program {
+    struct bridge bridge;
+    struct keeper keeper;
+    uint64_t *ports; /* shared by the keeper and the servers */
+};
+
+/* The server's process, from its beginning to its end (keeper.h). */
+static int serve(void *context, int channel, const struct kept *slots)
+{
+    static const char *const no_paths[] = {NULL};
+    struct program *program = context;
+    struct bridge *bridge = &program->bridge;
+    int result = bridge_start(bridge);
+
+    if (result == 0)
+        result = bridge_end_with(bridge, channel);
+    if (result == 0 && !bridge->options->no_sandbox)
+        result = sandbox_enter(SANDBOX_SERVER, no_paths);
+    if (result == 0) {
+        bridge_restore(bridge, channel, slots, program->ports);
+        log_info("serves %s and waits for QEMU on %s", bridge->options->socket_path,
+                 bridge->options->vhost_path);
+    }
+    while (result == 0 && !bridge->ended) {
+        result = bridge_step(bridge, -1);
+        if (result != 0)
+            log_error("the event loop failed: %s", strerror(-result));
+    }
+    bridge_close(bridge);
+    return result == 0 ? EXIT_SUCCESS : EXIT_SERVE;
+}
+
 int main(int count, char **arguments)
 {
-    static struct bridge bridge;
+    static struct program program;
     struct bridge_options options = {.socket_path = "/tmp/vm.sock", .guest_cid = 3, .direct_port = 5000};
     int result = parse(count, arguments, &options);
-    int signal_fd;
 
     if (result != 0)
         return result > 0 ? EXIT_SUCCESS : EXIT_USAGE;
@@ -215,21 +249,24 @@ int main(int count, char **arguments)
         return EXIT_SERVE;
     }
     raise_descriptor_limit();
-    signal_fd = block_signals();
-    if (bridge_open(&bridge, &options) != 0)
-        return EXIT_SERVE;
-    result = bridge_end_on_signal(&bridge, signal_fd);
-    if (result == 0)
-        result = bridge_confine(&bridge, sandboxed(&options));
-    if (result != 0) {
-        bridge_close(&bridge);
+    options.no_sandbox = !sandboxed(&options);
+    program.ports = mmap(NULL, CONNECTIONS_MAX * sizeof *program.ports, PROT_READ | PROT_WRITE,
+                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    program.keeper = (struct keeper){
+        .socket_path = options.socket_path,
+        .listeners = {&program.bridge.vhost_listener, &program.bridge.client_listener},
+        .signal_fd = block_signals(),
+        .sandbox = !options.no_sandbox,
+        .serve = serve,
+        .context = &program,
+    };
+    if (program.ports == MAP_FAILED || program.keeper.signal_fd < 0) {
+        log_error("this process cannot be prepared: %s", strerror(errno));
         return EXIT_SERVE;
     }
-    log_info("serves %s and waits for QEMU on %s", options.socket_path, options.vhost_path);
-    while (result == 0 && !bridge.ended)
-        result = bridge_step(&bridge, -1);
-    if (result != 0)
-        log_error("the event loop failed: %s", strerror(-result));
-    bridge_close(&bridge);
-    return result == 0 ? EXIT_SUCCESS : EXIT_SERVE;
+    if (bridge_listen(&program.bridge, &options) != 0)
+        return EXIT_SERVE;
+    result = keeper_run(&program.keeper);
+    bridge_close(&program.bridge);
+    return result < 0 ? EXIT_SERVE : result;
 }

@@ -95,6 +95,11 @@ void ring_unmap(struct ring *ring)
     ring->used = NULL;
 }
 
+void ring_recover(struct ring *ring)
+{
+    ring->next = ring->published = load(&ring->used[USED_INDEX]);
+}
+
 static int broken(struct ring *ring, const char *fault)
 {
     ring->fault = fault;

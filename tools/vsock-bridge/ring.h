@@ -53,6 +53,11 @@ enum chain_direction { CHAIN_FROM_DRIVER, CHAIN_TO_DRIVER };
 int ring_map(struct ring *ring, const struct guest_memory *memory);
 void ring_unmap(struct ring *ring);
 
+/* Goes on behind the last entry that was published, after a device that did not live to say where it stood:
+ * since chains are used in order, that is the guest's only trace of it, and all that a lie there brings is
+ * chains that are used twice or never. */
+void ring_recover(struct ring *ring);
+
 /* Resolves the next chain without taking it. Returns 1, 0 when the driver offers none, or -EPROTO when the
  * ring is broken. */
 int ring_peek(struct ring *ring, const struct guest_memory *memory, enum chain_direction direction,

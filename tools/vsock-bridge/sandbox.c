@@ -6,7 +6,9 @@
 #include <linux/landlock.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -84,9 +86,9 @@ int sandbox_hide_files(const char *const *paths)
 
 /* --- seccomp --- */
 
-#define SERVER (1U << SANDBOX_SERVER)
-#define BROKER (1U << SANDBOX_BROKER)
-#define BOTH   (SERVER | BROKER)
+/* A process inherits the filters of the one that started it: what the server may, the keeper may, too. */
+#define KEEPER (1U << SANDBOX_KEEPER)
+#define BOTH   (1U << SANDBOX_SERVER | KEEPER)
 
 /* A call, and what its arguments must be. Where glibc has two ways to the same end, on different processors
  * say, both stand here. */
@@ -105,22 +107,22 @@ static const struct allowed_call {
         number, SCMP_CMP_EQ, value, 0                                                                        \
     }
     /* Streams, events, messages. Nothing is sent to an address. */
-    {SCMP_SYS(read), SERVER, 0, {{0}}},
+    {SCMP_SYS(read), BOTH, 0, {{0}}},
     {SCMP_SYS(write), BOTH, 0, {{0}}},
     {SCMP_SYS(close), BOTH, 0, {{0}}},
     {SCMP_SYS(recvfrom), BOTH, 0, {{0}}},
-    {SCMP_SYS(recvmsg), SERVER, 0, {{0}}},
+    {SCMP_SYS(recvmsg), BOTH, 0, {{0}}},
     {SCMP_SYS(sendto), BOTH, 1, {EXACTLY(4, 0)}},
     {SCMP_SYS(sendmsg), BOTH, 0, {{0}}},
-    {SCMP_SYS(shutdown), SERVER, 0, {{0}}},
-    {SCMP_SYS(epoll_wait), SERVER, 0, {{0}}},
-    {SCMP_SYS(epoll_pwait), SERVER, 0, {{0}}},
-    {SCMP_SYS(epoll_ctl), SERVER, 0, {{0}}},
+    {SCMP_SYS(shutdown), BOTH, 0, {{0}}},
+    {SCMP_SYS(epoll_wait), BOTH, 0, {{0}}},
+    {SCMP_SYS(epoll_pwait), BOTH, 0, {{0}}},
+    {SCMP_SYS(epoll_ctl), BOTH, 0, {{0}}},
     {SCMP_SYS(poll), BOTH, 0, {{0}}},
     {SCMP_SYS(ppoll), BOTH, 0, {{0}}},
     /* Clients. */
-    {SCMP_SYS(accept4), SERVER, 0, {{0}}},
-    {SCMP_SYS(setsockopt), SERVER, 2, {EXACTLY(1, IPPROTO_TCP), EXACTLY(2, TCP_NODELAY)}},
+    {SCMP_SYS(accept4), BOTH, 0, {{0}}},
+    {SCMP_SYS(setsockopt), BOTH, 2, {EXACTLY(1, IPPROTO_TCP), EXACTLY(2, TCP_NODELAY)}},
     /* The guest's memory, and malloc's: readable and writable, never executable. */
     {SCMP_SYS(mmap), BOTH, 1, {ARGUMENT(2, ~(scmp_datum_t)(PROT_READ | PROT_WRITE), 0)}},
     {SCMP_SYS(munmap), BOTH, 0, {{0}}},
@@ -128,22 +130,37 @@ static const struct allowed_call {
     {SCMP_SYS(brk), BOTH, 0, {{0}}},
     /* Of descriptors from QEMU: their size and flags. AT_EMPTY_PATH alone: no name is followed beyond a link.
      */
-    {SCMP_SYS(fstat), SERVER, 0, {{0}}},
-    {SCMP_SYS(newfstatat), SERVER, 1, {EXACTLY(3, AT_EMPTY_PATH)}},
-    {SCMP_SYS(fcntl), SERVER, 1, {EXACTLY(1, F_GETFL)}},
-    {SCMP_SYS(fcntl), SERVER, 1, {EXACTLY(1, F_SETFL)}},
-    /* The broker's two services. */
-    {SCMP_SYS(socket), BROKER, 1, {EXACTLY(0, AF_UNIX)}},
-    {SCMP_SYS(connect), BROKER, 0, {{0}}},
-    {SCMP_SYS(newfstatat), BROKER, 1, {EXACTLY(3, AT_SYMLINK_NOFOLLOW)}},
-    {SCMP_SYS(lstat), BROKER, 0, {{0}}},
-    {SCMP_SYS(unlink), BROKER, 0, {{0}}},
-    {SCMP_SYS(unlinkat), BROKER, 1, {EXACTLY(2, 0)}},
+    {SCMP_SYS(fstat), BOTH, 0, {{0}}},
+    {SCMP_SYS(newfstatat), BOTH, 1, {EXACTLY(3, AT_EMPTY_PATH)}},
+    {SCMP_SYS(fcntl), BOTH, 1, {EXACTLY(1, F_GETFL)}},
+    {SCMP_SYS(fcntl), BOTH, 1, {EXACTLY(1, F_SETFL)}},
+    /* The keeper names files and has children, which enter sandboxes of their own. */
+    {SCMP_SYS(socket), KEEPER, 1, {EXACTLY(0, AF_UNIX)}},
+    {SCMP_SYS(connect), KEEPER, 0, {{0}}},
+    {SCMP_SYS(newfstatat), KEEPER, 1, {EXACTLY(3, AT_SYMLINK_NOFOLLOW)}},
+    {SCMP_SYS(lstat), KEEPER, 0, {{0}}},
+    {SCMP_SYS(unlink), KEEPER, 0, {{0}}},
+    {SCMP_SYS(unlinkat), KEEPER, 1, {EXACTLY(2, 0)}},
+    {SCMP_SYS(socketpair), KEEPER, 0, {{0}}},
+    {SCMP_SYS(clone),
+     KEEPER,
+     1,
+     {ARGUMENT(0, ~(scmp_datum_t)(CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID), SIGCHLD)}},
+    {SCMP_SYS(set_robust_list), KEEPER, 0, {{0}}},
+    {SCMP_SYS(rseq), KEEPER, 0, {{0}}},
+    {SCMP_SYS(rt_sigprocmask), KEEPER, 0, {{0}}},
+    {SCMP_SYS(wait4), KEEPER, 0, {{0}}},
+    {SCMP_SYS(kill), KEEPER, 1, {EXACTLY(1, SIGKILL)}},
+    {SCMP_SYS(epoll_create1), KEEPER, 0, {{0}}},
+    {SCMP_SYS(getrandom), BOTH, 0, {{0}}},
+    {SCMP_SYS(prctl), KEEPER, 0, {{0}}},
+    {SCMP_SYS(seccomp), KEEPER, 0, {{0}}},
+    {SCMP_SYS(landlock_create_ruleset), KEEPER, 0, {{0}}},
+    {SCMP_SYS(landlock_restrict_self), KEEPER, 0, {{0}}},
     /* Time where the kernel's page for it (vdso) does not know it, the ways back from SIGSTOP, the end. */
     {SCMP_SYS(clock_gettime), BOTH, 0, {{0}}},
     {SCMP_SYS(restart_syscall), BOTH, 0, {{0}}},
     {SCMP_SYS(rt_sigreturn), BOTH, 0, {{0}}},
-    {SCMP_SYS(wait4), SERVER, 0, {{0}}},
     {SCMP_SYS(exit_group), BOTH, 0, {{0}}},
 };
 

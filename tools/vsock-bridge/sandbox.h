@@ -11,7 +11,7 @@
 
 enum sandbox_part {
     SANDBOX_SERVER, /* moves bytes: no new socket, no file by name, no process, no code */
-    SANDBOX_BROKER, /* connects to Unix sockets and removes files; maps nothing of others, accepts nobody */
+    SANDBOX_KEEPER, /* all that, since the server inherits it, and: Unix sockets, removing files, processes */
 };
 
 /* Closes every descriptor from 3 on, which nobody meant for this program, and puts /dev/null in place of the

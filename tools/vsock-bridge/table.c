@@ -8,11 +8,6 @@
 
 #include "log.h"
 
-/* Host ports of connections that clients begin, as Firecracker chooses them: guests that know that one see
- * the same numbers. */
-#define HOST_PORT_FIRST UINT32_C(0x40000000)
-#define HOST_PORT_LAST  UINT32_C(0x7fffffff)
-
 static unsigned bucket_of(uint32_t guest_port, uint32_t host_port)
 {
     return (guest_port ^ host_port) & (BUCKETS - 1U);
@@ -82,6 +77,15 @@ struct connection *table_find(const struct device *device, uint32_t guest_port, 
     return connection;
 }
 
+/* In one store: this process may end at any instruction. */
+static void note_ports(const struct connection *connection, uint64_t ports)
+{
+    struct device *device = connection->device;
+
+    if (device->ports != NULL)
+        __atomic_store_n(&device->ports[connection - device->connections], ports, __ATOMIC_RELAXED);
+}
+
 void table_insert(struct connection *connection)
 {
     struct connection **bucket =
@@ -89,6 +93,7 @@ void table_insert(struct connection *connection)
 
     connection->next_in_bucket = *bucket;
     *bucket = connection;
+    note_ports(connection, (uint64_t)connection->guest_port << 32 | connection->host_port);
 }
 
 void table_remove(struct connection *connection)
@@ -100,6 +105,7 @@ void table_remove(struct connection *connection)
         link = &(*link)->next_in_bucket;
     if (*link != NULL)
         *link = connection->next_in_bucket;
+    note_ports(connection, 0);
 }
 
 uint32_t table_free_port(struct device *device, uint32_t guest_port)

@@ -28,6 +28,7 @@ static int dispatch(struct vhost_user *vm)
     vm->spoke = true;
     log_debug("vhost-user request %u, %u bytes, %u descriptors", message->request, message->size,
               vm->descriptor_count);
+    vhost_keep_message(vm, message);
     result = vhost_handle_request(vm, message);
     vhost_close_unclaimed(vm);
     vm->received = 0;
@@ -151,6 +152,8 @@ int vhost_user_attach(struct vhost_user *vm, int socket)
     result = loop_add(vm->loop, &vm->watch, EPOLLIN);
     if (result != 0)
         vhost_close_descriptor(&vm->watch.fd);
+    else
+        vhost_keep_connection(vm);
     return result;
 }
 
@@ -158,6 +161,7 @@ void vhost_user_detach(struct vhost_user *vm)
 {
     if (vm->watch.fd < 0)
         return;
+    vhost_forget(vm);
     vhost_reset_queues(vm);
     vhost_close_unclaimed(vm);
     memory_unmap(&vm->memory);

@@ -9,12 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "keeper.h"
 #include "loop.h"
 #include "memory.h"
 #include "ring.h"
 
-/* The queues of section 5.10.2. The event queue may be set up, and stays unused: it announces that a running
- * guest was moved to another host, which does not happen here. */
+/* The queues of section 5.10.2. The event queue may be set up, and stays unused: QEMU keeps it for itself. */
 enum vhost_queue { QUEUE_TO_GUEST, QUEUE_FROM_GUEST, QUEUE_EVENT, QUEUE_COUNT };
 
 #define VHOST_USER_PAYLOAD_MAX 512
@@ -54,6 +54,7 @@ struct vhost_user {
     struct vhost_user_hooks hooks;
     void *context;
     uint64_t guest_cid;
+    const struct keeper_link *keeper; /* or NULL */
 
     struct vhost_user_message message; /* being received */
     uint32_t received;                 /* bytes of it */
@@ -74,6 +75,11 @@ void vhost_user_initialise(struct vhost_user *vm, struct loop *loop, uint64_t gu
 
 /* A VM has connected; takes the socket over, also on failure. Returns 0 or a negative errno. */
 int vhost_user_attach(struct vhost_user *vm, int socket);
+
+/* Takes over the VM of a server that has ended, from what it kept; all descriptors in the KEEPER_SLOTS
+ * `slots` are taken, too. The rings go on behind the last entry that was used. Returns whether the VM's
+ * driver is ready, after `started` (not resumed) was called. */
+bool vhost_user_restore(struct vhost_user *vm, const struct kept *slots);
 
 /* Ends the control connection, if any, and frees all that came with it. The hooks `stopped` (if running) and
  * `gone` are called. */

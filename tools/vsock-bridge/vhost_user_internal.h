@@ -30,6 +30,16 @@ void vhost_reset_queues(struct vhost_user *vm);
  * that may change that. */
 void vhost_update_running(struct vhost_user *vm);
 
+/* --- vhost_keep.c --- */
+
+/* Gives the keeper what it has to know of the VM: its connection; a message and the descriptors that came
+ * with it, before anything is done. */
+void vhost_keep_connection(const struct vhost_user *vm);
+void vhost_keep_message(const struct vhost_user *vm, const struct vhost_user_message *message);
+
+/* The VM is gone. */
+void vhost_forget(const struct vhost_user *vm);
+
 /* --- vhost_requests.c --- */
 
 /* Checks and does what the message asks. Returns 0, MESSAGE_REPLIED, or a negative errno: -EPROTO and -EPIPE

@@ -189,7 +189,7 @@ static void a_signal_ends_a_bridge(void **state)
     (void)sigaddset(&signals, SIGUSR1);
     (void)sigprocmask(SIG_BLOCK, &signals, NULL);
     assert_int_equal(bridge_open(&bridge, &options), 0);
-    assert_int_equal(bridge_end_on_signal(&bridge, signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC)), 0);
+    assert_int_equal(bridge_end_with(&bridge, signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC)), 0);
     assert_int_equal(bridge_step(&bridge, 0), 0);
     assert_false(bridge.ended);
     assert_int_equal(raise(SIGUSR1), 0);
