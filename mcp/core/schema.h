@@ -32,14 +32,16 @@ struct schema_subject {
     const char *whole, *part;
 };
 
-/* What a check took, and what it may take. A step is a keyword that is applied, two names or values that are
- * compared, 8 bytes of a text that are looked at. */
+/* What a check took, and what it may take: steps reach the limit only where it was stopped for that. A step
+ * is a keyword that is applied, two names or values that are compared, 8 bytes of a text that are looked at.
+ */
 struct schema_work {
     uint64_t steps, limit;
 };
 
 /* Returns 0 if `value` (NONE: an empty object) is as the schema demands, or -EINVAL, and *why says what is
- * wrong first. Allocates nothing. `work` may be NULL. */
+ * wrong first. Allocates nothing. `work` may be NULL; its limit holds where it is not 0, and is else set to
+ * what follows from the sizes of schema and value. */
 int schema_check(const struct schema *schema, struct mcp_json value, const struct schema_subject *subject,
                  struct text *why, struct schema_work *work);
 

@@ -34,8 +34,12 @@ static bool stop(struct check *check, enum keyword rule)
 
 bool check_spend(struct check *check, uint64_t steps)
 {
-    if (check->stopped || steps > check->work.limit - check->work.steps)
+    if (check->stopped)
+        return false;
+    if (steps >= check->work.limit - check->work.steps) {
+        check->work.steps = check->work.limit;
         return stop(check, FAULT_WORK);
+    }
     check->work.steps += steps;
     return true;
 }
@@ -112,14 +116,24 @@ static uint64_t size_of(struct mcp_json root)
     return (root.document != NULL ? json_token_count(root.document) : 0) + length / 8 + 1;
 }
 
+static uint64_t usual_limit(const struct schema *schema, struct mcp_json value)
+{
+    uint64_t product = size_of(schema_root(schema)) * size_of(value); /* each is below 2^32 */
+
+    return product < STEPS_MOST - STEPS_LEAST ? product + STEPS_LEAST : STEPS_MOST;
+}
+
 int schema_check(const struct schema *schema, struct mcp_json value, const struct schema_subject *subject,
                  struct text *why, struct schema_work *work)
 {
-    uint64_t product = size_of(schema_root(schema)) * size_of(value); /* each is below 2^32 */
-    uint64_t limit = product < STEPS_MOST - STEPS_LEAST ? product + STEPS_LEAST : STEPS_MOST;
-    struct check check = {.schema = schema, .root = value, .work = {.limit = limit}};
-    bool result = schema_matches(&check, schema_root(schema), value);
+    struct check check = {.schema = schema, .root = value};
+    bool result;
 
+    if (work != NULL)
+        check.work.limit = work->limit;
+    if (check.work.limit == 0)
+        check.work.limit = usual_limit(schema, value);
+    result = schema_matches(&check, schema_root(schema), value);
     if (work != NULL)
         *work = check.work;
     if (result && !check.stopped)

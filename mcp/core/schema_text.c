@@ -120,6 +120,8 @@ static void add_value(struct text *text, struct mcp_json value)
     const char *raw = mcp_json_raw(value, &length);
     size_t shown = length < NAME_MAX ? length : NAME_MAX;
 
+    while (shown < length && ((unsigned char)raw[shown] & 0xC0) == 0x80)
+        shown--; /* not in the middle of a character */
     if (mcp_json_type(value) == MCP_JSON_STRING) {
         text_add_quoted(text, value);
         return;

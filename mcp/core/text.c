@@ -11,8 +11,11 @@ static void add(struct text *text, const char *more, size_t length)
 {
     size_t room = sizeof(text->bytes) - 1 - text->length;
 
-    if (length > room)
+    if (length > room) {
         length = room;
+        while (length > 0 && ((unsigned char)more[length] & 0xC0) == 0x80)
+            length--; /* not in the middle of a character */
+    }
     memcpy(text->bytes + text->length, more, length);
     text->length += length;
     text->bytes[text->length] = '\0';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Private to mcp_core: one line of text for an error message, put together without snprintf. What does not
- * fit is left out; a JSON writer repairs a character that was cut.
+ * fit is left out; characters are not cut.
  */
 #ifndef MCP_TEXT_H
 #define MCP_TEXT_H

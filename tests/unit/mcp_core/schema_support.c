@@ -56,7 +56,7 @@ const char *schema_say(const struct schema *schema, const char *value, size_t le
     struct mcp_memory hooks = test_memory_hooks(&memory);
     struct mcp_json_document *document = NULL;
     struct mcp_json_error error;
-    struct schema_work done;
+    struct schema_work done = {0};
     struct mcp_json root = {0};
     int result;
 
@@ -71,6 +71,8 @@ const char *schema_say(const struct schema *schema, const char *value, size_t le
     assert_true((result == 0) == (why.length == 0));
     assert_int_equal(strlen(why.bytes), why.length);
     assert_true(done.steps <= done.limit);
+    if (done.steps == done.limit)
+        assert_non_null(strstr(why.bytes, "too many steps"));
     if (work != NULL)
         *work = done;
     mcp_json_free(document);
