@@ -16,22 +16,23 @@ static struct list *bucket_of(struct vsock *vsock, uint32_t peer_port, uint32_t 
     return &vsock->buckets[(peer_port * 0x9e3779b1u ^ local_port) % VSOCK_BUCKETS];
 }
 
-struct vsock_connection *vsock_connection_find(struct vsock *vsock, uint64_t peer_cid, uint32_t peer_port,
-                                               uint32_t local_port)
+struct vsock_connection *vsock_connection_find(struct vsock *vsock, uint16_t type, uint64_t peer_cid,
+                                               uint32_t peer_port, uint32_t local_port)
 {
     struct list *bucket = bucket_of(vsock, peer_port, local_port);
 
     for (struct list *link = bucket->next; link != bucket; link = link->next) {
         struct vsock_connection *connection = LIST_MEMBER(link, struct vsock_connection, table);
         if (connection->peer_cid == peer_cid && connection->peer_port == peer_port &&
-            connection->local_port == local_port && connection->state != VSOCK_STATE_DEAD)
+            connection->local_port == local_port && connection->type == type &&
+            connection->state != VSOCK_STATE_DEAD)
             return connection;
     }
     return NULL;
 }
 
-struct vsock_connection *vsock_connection_new(struct vsock *vsock, uint64_t peer_cid, uint32_t peer_port,
-                                              uint32_t local_port)
+struct vsock_connection *vsock_connection_new(struct vsock *vsock, uint16_t type, uint64_t peer_cid,
+                                              uint32_t peer_port, uint32_t local_port)
 {
     if (vsock->connection_count >= vsock->config.connections_max)
         return NULL;
@@ -43,6 +44,7 @@ struct vsock_connection *vsock_connection_new(struct vsock *vsock, uint64_t peer
         .peer_cid = peer_cid,
         .peer_port = peer_port,
         .local_port = local_port,
+        .type = type,
         .owned = true,
     };
     list_initialise(&connection->ready);
@@ -62,6 +64,7 @@ void vsock_connection_free(struct vsock_connection *connection)
     list_remove(&connection->waiting);
     list_remove(&connection->sending);
     vsock_stream_clear(vsock->os, &connection->stream);
+    vsock_stream_clear(vsock->os, &connection->messages.behind);
     vsock->connection_count--;
     vsock->os->free(vsock->os->context, connection, sizeof(*connection));
 }
@@ -139,45 +142,60 @@ void vsock_connection_expire(struct vsock *vsock)
     vsock_connection_each(vsock, expire);
 }
 
-bool vsock_is_listening(const struct vsock *vsock, uint32_t port)
+bool vsock_is_listening(const struct vsock *vsock, uint16_t type, uint32_t port)
 {
     for (size_t i = 0; i < vsock->port_count; i++) {
-        if (vsock->ports[i] == port)
+        if (vsock->ports[i].port == port && vsock->ports[i].type == type)
             return true;
     }
     return false;
 }
 
-int vsock_listen(struct vsock *vsock, uint32_t port)
+static int listen_for(struct vsock *vsock, uint16_t type, uint32_t port)
 {
     if (port == VSOCK_PORT_ANY)
         return -EINVAL;
-    if (vsock_is_listening(vsock, port))
+    if (vsock_is_listening(vsock, type, port))
         return -EADDRINUSE;
     if (vsock->port_count == VSOCK_PORTS_MAX)
         return -ENOSPC;
-    vsock->ports[vsock->port_count++] = port;
+    vsock->ports[vsock->port_count].port = port;
+    vsock->ports[vsock->port_count++].type = type;
     return 0;
 }
 
+int vsock_listen(struct vsock *vsock, uint32_t port)
+{
+    return listen_for(vsock, VSOCK_TYPE_STREAM, port);
+}
+
+int vsock_listen_seqpacket(struct vsock *vsock, uint32_t port)
+{
+    return listen_for(vsock, VSOCK_TYPE_SEQPACKET, port);
+}
+
 /* More ports are tried than can be taken, so the last one is free. */
-static uint32_t choose_port(struct vsock *vsock, uint64_t cid, uint32_t port)
+static uint32_t choose_port(struct vsock *vsock, uint16_t type, uint64_t cid, uint32_t port)
 {
     for (;;) {
         uint32_t candidate = vsock->next_port++;
         if (vsock->next_port == VSOCK_PORT_ANY)
             vsock->next_port = VSOCK_PORT_DYNAMIC;
-        if (!vsock_is_listening(vsock, candidate) &&
-            vsock_connection_find(vsock, cid, port, candidate) == NULL)
+        if (!vsock_is_listening(vsock, type, candidate) &&
+            vsock_connection_find(vsock, type, cid, port, candidate) == NULL)
             return candidate;
     }
 }
 
-int vsock_connect(struct vsock *vsock, uint64_t cid, uint32_t port, struct vsock_connection **connection)
+static int connect_to(struct vsock *vsock, uint16_t type, uint64_t cid, uint32_t port,
+                      struct vsock_connection **connection)
 {
     if (vsock->connection_count >= vsock->config.connections_max)
         return -ENOSPC;
-    struct vsock_connection *created = vsock_connection_new(vsock, cid, port, choose_port(vsock, cid, port));
+    if (cid == vsock->guest_cid)
+        cid = VSOCK_CID_LOCAL;
+    struct vsock_connection *created =
+        vsock_connection_new(vsock, type, cid, port, choose_port(vsock, type, cid, port));
     if (created == NULL)
         return -ENOMEM;
     created->state = VSOCK_STATE_CONNECTING;
@@ -188,10 +206,35 @@ int vsock_connect(struct vsock *vsock, uint64_t cid, uint32_t port, struct vsock
     return 0;
 }
 
+int vsock_connect(struct vsock *vsock, uint64_t cid, uint32_t port, struct vsock_connection **connection)
+{
+    return connect_to(vsock, VSOCK_TYPE_STREAM, cid, port, connection);
+}
+
+int vsock_connect_seqpacket(struct vsock *vsock, uint64_t cid, uint32_t port,
+                            struct vsock_connection **connection)
+{
+    bool local = cid == VSOCK_CID_LOCAL || cid == vsock->guest_cid;
+
+    if (!vsock->seqpacket && !local)
+        return -EPROTONOSUPPORT;
+    return connect_to(vsock, VSOCK_TYPE_SEQPACKET, cid, port, connection);
+}
+
+/* What can be read at once: the bytes at the front that lie together, and belong to one message. */
+static size_t readable(const struct vsock_connection *connection, const uint8_t **data)
+{
+    size_t count = vsock_stream_front(&connection->stream, data);
+
+    if (connection->type == VSOCK_TYPE_SEQPACKET && count > connection->messages.left)
+        count = connection->messages.left;
+    return count;
+}
+
 int64_t vsock_peek(const struct vsock_connection *connection, const void **bytes)
 {
     const uint8_t *data = NULL;
-    size_t count = vsock_stream_front(&connection->stream, &data);
+    size_t count = readable(connection, &data);
 
     if (count > 0) {
         *bytes = data;
@@ -210,24 +253,40 @@ static void return_credit(struct vsock_connection *connection, size_t count)
     connection->forwarded += (uint32_t)count;
     /* Not after each read: the peer has half of the buffer left when it hears from us. */
     uint32_t untold = connection->forwarded - connection->forwarded_told;
-    if (connection->state == VSOCK_STATE_ESTABLISHED &&
-        (connection->peer_shutdown & VSOCK_SHUTDOWN_SEND) == 0 &&
-        untold >= (vsock->config.receive_buffer_size + 1) / 2) {
+    bool due = untold >= (vsock->config.receive_buffer_size + 1) / 2;
+    /* A message that needs more than that half would never become whole. */
+    if (connection->type == VSOCK_TYPE_SEQPACKET && connection->messages.left == 0)
+        due = true;
+    if (due && connection->state == VSOCK_STATE_ESTABLISHED &&
+        (connection->peer_shutdown & VSOCK_SHUTDOWN_SEND) == 0) {
         vsock_transmit_control(connection, VSOCK_OP_CREDIT_UPDATE);
         vsock_finish_call(vsock);
     }
 }
 
+/* Takes at most what `readable` says off the front. Returns whether it was the last of a message. */
+static bool take(struct vsock_connection *connection, size_t size)
+{
+    const struct virtio_os *os = connection->vsock->os;
+
+    vsock_stream_take(os, &connection->stream, size);
+    if (connection->type != VSOCK_TYPE_SEQPACKET)
+        return false;
+    bool last = connection->messages.left == size;
+    vsock_messages_take(os, &connection->messages, size);
+    return last;
+}
+
 void vsock_take(struct vsock_connection *connection, size_t size)
 {
     const uint8_t *data = NULL;
-    size_t count = vsock_stream_front(&connection->stream, &data);
+    size_t count = readable(connection, &data);
 
     if (size > count)
         size = count;
     if (size == 0)
         return;
-    vsock_stream_take(connection->vsock->os, &connection->stream, size);
+    (void)take(connection, size);
     return_credit(connection, size);
 }
 
@@ -237,11 +296,12 @@ int64_t vsock_receive(struct vsock_connection *connection, void *buffer, size_t 
     const void *bytes = NULL;
     size_t done = 0;
     int64_t result = 0;
+    bool last = false;
 
-    while (done < size && (result = vsock_peek(connection, &bytes)) > 0) {
+    while (!last && done < size && (result = vsock_peek(connection, &bytes)) > 0) {
         size_t count = (size_t)result < size - done ? (size_t)result : size - done;
         memcpy(out + done, bytes, count);
-        vsock_stream_take(connection->vsock->os, &connection->stream, count);
+        last = take(connection, count);
         done += count;
     }
     if (done == 0)
@@ -280,6 +340,10 @@ int64_t vsock_send(struct vsock_connection *connection, const void *buffer, size
     if ((connection->local_shutdown & VSOCK_SHUTDOWN_SEND) != 0 ||
         (connection->peer_shutdown & VSOCK_SHUTDOWN_RECEIVE) != 0)
         return -EPIPE;
+    /* A reader of messages waits for whole ones, so it would never make room. */
+    if (connection->type == VSOCK_TYPE_SEQPACKET && connection->state == VSOCK_STATE_ESTABLISHED &&
+        size > connection->peer_buffer_size)
+        return -EMSGSIZE;
 
     vsock_transmit_flush(vsock);
     while (sent < size) {
@@ -294,7 +358,8 @@ int64_t vsock_send(struct vsock_connection *connection, const void *buffer, size
         }
         if (part > size - sent)
             part = size - sent;
-        part = may_send(connection) ? vsock_transmit_data(connection, bytes + sent, part) : 0;
+        bool ends = connection->type == VSOCK_TYPE_SEQPACKET && part == size - sent;
+        part = may_send(connection) ? vsock_transmit_data(connection, bytes + sent, part, ends) : 0;
         if (part == 0) {
             if (list_empty(&connection->waiting))
                 list_append(&vsock->waiting, &connection->waiting);
@@ -329,6 +394,7 @@ static void disown(struct vsock_connection *connection)
     list_remove(&connection->ready);
     list_remove(&connection->waiting);
     vsock_stream_clear(connection->vsock->os, &connection->stream);
+    vsock_stream_clear(connection->vsock->os, &connection->messages.behind);
 }
 
 void vsock_abort(struct vsock_connection *connection)
@@ -359,6 +425,16 @@ void vsock_close(struct vsock_connection *connection)
     vsock_transmit_control(connection, VSOCK_OP_SHUTDOWN);
     set_deadline(connection, CLOSE_TIMEOUT_US);
     vsock_finish_call(vsock);
+}
+
+bool vsock_is_seqpacket(const struct vsock_connection *connection)
+{
+    return connection->type == VSOCK_TYPE_SEQPACKET;
+}
+
+size_t vsock_message_left(const struct vsock_connection *connection)
+{
+    return connection->messages.left;
 }
 
 void vsock_set_context(struct vsock_connection *connection, void *context)

@@ -10,7 +10,9 @@
 
 enum { QUEUE_RECEIVE, QUEUE_TRANSMIT, QUEUE_EVENT }; /* section 5.10.2 */
 
-#define FEATURE_STREAM (1ull << 0) /* section 5.10.3 */
+/* Section 5.10.3 */
+#define FEATURE_STREAM    (1ull << 0)
+#define FEATURE_SEQPACKET (1ull << 1)
 
 #define EVENT_TRANSPORT_RESET 0 /* section 5.10.6.7 */
 
@@ -127,7 +129,8 @@ static int set_up(struct vsock *vsock)
     struct virtio_device *device = vsock->device;
     uint64_t features = 0;
 
-    int error = virtio_device_negotiate(device, FEATURE_STREAM, &features);
+    int error = virtio_device_negotiate(device, FEATURE_STREAM | FEATURE_SEQPACKET, &features);
+    vsock->seqpacket = (features & FEATURE_SEQPACKET) != 0;
     if (error == 0)
         error = create_packet_queue(vsock, QUEUE_RECEIVE, RECEIVE_BUFFERS, &vsock->receive_queue);
     if (error == 0)
@@ -263,7 +266,9 @@ static int poll_receive(struct vsock *vsock, unsigned *budget)
             return result;
         struct receive_buffer *buffer = token;
         (*budget)--;
-        vsock_packet_handle(vsock, buffer->memory, buffer->memory + RECEIVE_OFFSET, written);
+        vsock->statistics.packets_received++;
+        vsock_packet_handle(vsock, buffer->memory, buffer->memory + RECEIVE_OFFSET, written,
+                            vsock->guest_cid);
         result = post_receive(vsock, buffer);
         if (result != 0)
             return result;
@@ -324,6 +329,7 @@ static int poll_once(struct vsock *vsock, unsigned *budget)
         error = poll_receive(vsock, budget);
     if (error != 0)
         return error;
+    vsock_transmit_deliver_local(vsock, budget);
 
     vsock_connection_expire(vsock);
     vsock_transmit_flush(vsock);

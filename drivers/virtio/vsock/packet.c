@@ -40,11 +40,12 @@ static void accept_request(struct vsock *vsock, const struct vsock_header *heade
 {
     struct vsock_connection *connection = NULL;
 
-    /* Our listeners serve the host alone. Some hosts forward packets between their guests
+    /* Our listeners serve the host and ourselves. Some hosts forward packets between their guests
      * (vhost-device-vsock's groups): a sibling's request has its own CID and is turned away here. */
-    if (header->source_cid == VSOCK_CID_HOST && vsock_is_listening(vsock, header->destination_port))
-        connection =
-            vsock_connection_new(vsock, header->source_cid, header->source_port, header->destination_port);
+    if ((header->source_cid == VSOCK_CID_HOST || header->source_cid == VSOCK_CID_LOCAL) &&
+        vsock_is_listening(vsock, header->type, header->destination_port))
+        connection = vsock_connection_new(vsock, header->type, header->source_cid, header->source_port,
+                                          header->destination_port);
     if (connection == NULL) {
         vsock->statistics.refused++;
         refuse(vsock, header);
@@ -78,6 +79,36 @@ static bool update_credit(struct vsock_connection *connection, const struct vsoc
     return true;
 }
 
+static void no_memory(struct vsock_connection *connection, const struct vsock_header *header)
+{
+    virtio_log(connection->vsock->os, VIRTIO_LOG_WARNING, "vsock",
+               "port %u: no memory for %u bytes, connection reset", connection->peer_port, header->length);
+    vsock_connection_kill(connection, true);
+}
+
+/* The payload is in the stream: does it end a message? Section 5.10.6.6; a message without bytes is none. */
+static void receive_message(struct vsock_connection *connection, const struct vsock_header *header)
+{
+    struct vsock *vsock = connection->vsock;
+    struct vsock_messages *messages = &connection->messages;
+
+    messages->incoming += header->length;
+    if ((header->flags & VSOCK_SEQ_EOM) == 0) {
+        /* Its owner will never see the end, which there is no room for. */
+        if (messages->incoming == vsock->config.receive_buffer_size) {
+            malformed(vsock, header, "message larger than its credit");
+            vsock_connection_kill(connection, true);
+        }
+        return;
+    }
+    if (messages->incoming == 0)
+        return;
+    if (vsock_messages_end(vsock->os, messages))
+        vsock_connection_notify(connection, VSOCK_READABLE);
+    else
+        no_memory(connection, header);
+}
+
 static void receive_data(struct vsock_connection *connection, const struct vsock_header *header,
                          const uint8_t *payload)
 {
@@ -95,17 +126,15 @@ static void receive_data(struct vsock_connection *connection, const struct vsock
         vsock_connection_kill(connection, true);
         return;
     }
-    if (header->length == 0)
-        return;
-    if (!vsock_stream_append(vsock->os, &connection->stream, payload, header->length)) {
-        virtio_log(vsock->os, VIRTIO_LOG_WARNING, "vsock",
-                   "port %u: no memory for %u bytes, connection reset", connection->peer_port,
-                   header->length);
-        vsock_connection_kill(connection, true);
+    if (header->length > 0 && !vsock_stream_append(vsock->os, &connection->stream, payload, header->length)) {
+        no_memory(connection, header);
         return;
     }
     vsock->statistics.bytes_received += header->length;
-    vsock_connection_notify(connection, VSOCK_READABLE);
+    if (connection->type == VSOCK_TYPE_SEQPACKET)
+        receive_message(connection, header);
+    else if (header->length > 0)
+        vsock_connection_notify(connection, VSOCK_READABLE);
 }
 
 static void receive_shutdown(struct vsock_connection *connection, uint32_t flags)
@@ -166,12 +195,18 @@ static void receive_for(struct vsock_connection *connection, const struct vsock_
     }
 }
 
+/* Connections of another type have no way to be made, so their packets are for nobody. */
+static bool knows_type(const struct vsock *vsock, uint16_t type, uint64_t cid)
+{
+    return type == VSOCK_TYPE_STREAM ||
+           (type == VSOCK_TYPE_SEQPACKET && (vsock->seqpacket || cid == VSOCK_CID_LOCAL));
+}
+
 void vsock_packet_handle(struct vsock *vsock, const uint8_t *header_memory, const uint8_t *payload,
-                         size_t size)
+                         size_t size, uint64_t cid)
 {
     struct vsock_header header = {0};
 
-    vsock->statistics.packets_received++;
     if (size < sizeof(header)) {
         malformed(vsock, &header, "packet shorter than its header");
         return;
@@ -182,19 +217,25 @@ void vsock_packet_handle(struct vsock *vsock, const uint8_t *header_memory, cons
                  (unsigned long long)header.destination_cid, header.destination_port, header.length);
 
     /* Not for us: an answer would have to come from an address that is not ours. */
-    if (header.destination_cid != vsock->guest_cid) {
+    if (header.destination_cid != cid) {
         malformed(vsock, &header, "packet for another CID");
         return;
     }
+    /* What we send to ourselves does not come by way of the device: it must not speak in our name. */
+    if (header.source_cid == vsock->guest_cid ||
+        (header.source_cid == VSOCK_CID_LOCAL) != (cid == VSOCK_CID_LOCAL)) {
+        malformed(vsock, &header, "packet in our own name");
+        return;
+    }
     /* Section 5.10.6.4: an unknown type is answered with RST. */
-    if (header.type != VSOCK_TYPE_STREAM) {
+    if (!knows_type(vsock, header.type, cid)) {
         malformed(vsock, &header, "unknown type");
         refuse(vsock, &header);
         return;
     }
 
-    struct vsock_connection *connection =
-        vsock_connection_find(vsock, header.source_cid, header.source_port, header.destination_port);
+    struct vsock_connection *connection = vsock_connection_find(vsock, header.type, header.source_cid,
+                                                                header.source_port, header.destination_port);
     if (header.length > size - sizeof(header) || (header.length > 0 && header.operation != VSOCK_OP_RW)) {
         malformed(vsock, &header, "wrong length");
         if (connection != NULL)

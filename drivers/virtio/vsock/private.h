@@ -35,7 +35,9 @@ _Static_assert(offsetof(struct vsock_header, length) == 24, "virtio 1.2, 5.10.6"
 _Static_assert(offsetof(struct vsock_header, operation) == 30, "virtio 1.2, 5.10.6");
 _Static_assert(offsetof(struct vsock_header, forward_count) == 40, "virtio 1.2, 5.10.6");
 
-#define VSOCK_TYPE_STREAM 1 /* section 5.10.6.2 */
+/* Section 5.10.6.2 */
+#define VSOCK_TYPE_STREAM    1
+#define VSOCK_TYPE_SEQPACKET 2
 
 enum vsock_operation {
     VSOCK_OP_REQUEST = 1,
@@ -51,6 +53,10 @@ enum vsock_operation {
 #define VSOCK_SHUTDOWN_RECEIVE 1u
 #define VSOCK_SHUTDOWN_SEND    2u
 #define VSOCK_SHUTDOWN_BOTH    3u
+
+/* Flag of RW: a message ends with this packet (SEQPACKET, section 5.10.6.6). The other one,
+ * VIRTIO_VSOCK_SEQ_EOR, ends a record of several messages; records are not told apart here. */
+#define VSOCK_SEQ_EOM 1u
 
 #define VSOCK_BUCKETS      64         /* of the connection table */
 #define VSOCK_PORT_DYNAMIC 49152u     /* and above: for our own connections */
@@ -76,6 +82,13 @@ struct vsock_stream {
     size_t size;
 };
 
+/* SEQPACKET: where the messages in a stream end. */
+struct vsock_messages {
+    size_t left;                /* of the message at the front; 0: none is whole */
+    struct vsock_stream behind; /* uint32_t: the sizes of those behind it */
+    size_t incoming;            /* received of the one whose end is not there yet */
+};
+
 enum vsock_state {
     VSOCK_STATE_CONNECTING, /* REQUEST goes out, RESPONSE is awaited */
     VSOCK_STATE_ESTABLISHED,
@@ -88,6 +101,7 @@ struct vsock_connection {
     void *context;
     uint64_t peer_cid;
     uint32_t peer_port, local_port;
+    uint16_t type; /* VSOCK_TYPE_* */
     enum vsock_state state;
     bool owned;             /* the owner has the handle */
     bool waits_for_credit;  /* a send stopped short; the peer's next credit makes it WRITABLE */
@@ -106,6 +120,7 @@ struct vsock_connection {
     uint32_t forwarded;      /* our fwd_cnt: bytes that the owner has read */
     uint32_t forwarded_told; /* what the peer knows of it */
     struct vsock_stream stream;
+    struct vsock_messages messages;
 
     struct list table;   /* vsock->buckets */
     struct list ready;   /* vsock->ready: has events */
@@ -125,7 +140,7 @@ struct transmit_slot {
     void *memory; /* of a packet with payload, NULL for one without */
     size_t size;
     uint8_t reserve;            /* its bit in vsock->reserve_free, 0 when the memory was allocated */
-    struct transmit_slot *next; /* free slot */
+    struct transmit_slot *next; /* free slot, or the next packet for ourselves */
 };
 
 /* The header, and the payload at RECEIVE_OFFSET. */
@@ -139,7 +154,8 @@ struct vsock {
     const struct virtio_os *os;
     struct vsock_config config;
     uint64_t guest_cid;
-    bool polling; /* within vsock_poll: it kicks and wakes at its end */
+    bool seqpacket; /* the device has VIRTIO_VSOCK_F_SEQPACKET */
+    bool polling;   /* within vsock_poll: it kicks and wakes at its end */
     bool broken;
     bool config_changed; /* set in interrupt context */
 
@@ -158,6 +174,7 @@ struct vsock {
     size_t transmit_memory; /* bytes allocated for packets in flight */
     struct transmit_slot slots[TRANSMIT_SLOTS];
     struct transmit_slot *free_slot;
+    struct transmit_slot *local_first, *local_last; /* packets for ourselves (VSOCK_CID_LOCAL) */
     struct vsock_reset resets[VSOCK_RESETS_MAX];
     size_t reset_first, reset_count;
 
@@ -165,7 +182,10 @@ struct vsock {
     struct list ready, waiting, sending;
     size_t connection_count;
     uint64_t next_deadline; /* UINT64_MAX: none */
-    uint32_t ports[VSOCK_PORTS_MAX];
+    struct {
+        uint32_t port;
+        uint16_t type;
+    } ports[VSOCK_PORTS_MAX];
     size_t port_count;
     uint32_t next_port;
 
@@ -183,13 +203,20 @@ size_t vsock_stream_front(const struct vsock_stream *stream, const uint8_t **dat
 void vsock_stream_take(const struct virtio_os *os, struct vsock_stream *stream, size_t size);
 void vsock_stream_clear(const struct virtio_os *os, struct vsock_stream *stream);
 
+/* The incoming message, which is not empty, is whole. Returns false, and changes nothing, when there is no
+ * memory. */
+bool vsock_messages_end(const struct virtio_os *os, struct vsock_messages *messages);
+/* Takes bytes off the front message, at most what is left of it. */
+void vsock_messages_take(const struct virtio_os *os, struct vsock_messages *messages, size_t size);
+
 /* connection.c */
-struct vsock_connection *vsock_connection_find(struct vsock *vsock, uint64_t peer_cid, uint32_t peer_port,
-                                               uint32_t local_port);
+/* Types have ports of their own. */
+struct vsock_connection *vsock_connection_find(struct vsock *vsock, uint16_t type, uint64_t peer_cid,
+                                               uint32_t peer_port, uint32_t local_port);
 /* NULL when there is no memory or connections_max is reached. */
-struct vsock_connection *vsock_connection_new(struct vsock *vsock, uint64_t peer_cid, uint32_t peer_port,
-                                              uint32_t local_port);
-bool vsock_is_listening(const struct vsock *vsock, uint32_t port);
+struct vsock_connection *vsock_connection_new(struct vsock *vsock, uint16_t type, uint64_t peer_cid,
+                                              uint32_t peer_port, uint32_t local_port);
+bool vsock_is_listening(const struct vsock *vsock, uint16_t type, uint32_t port);
 /* Queues an event for the owner, if there is one. */
 void vsock_connection_notify(struct vsock_connection *connection, enum vsock_event event);
 /* The connection is over: tells the owner, and the peer by RST if asked. It may be freed at once: do not
@@ -205,9 +232,11 @@ void vsock_connection_each(struct vsock *vsock, void (*visit)(struct vsock_conne
 void vsock_connection_expire(struct vsock *vsock);
 
 /* packet.c */
-/* Both can be written by the device all the time; `size` is what it says it wrote to them together. */
+/* Header and payload can be written by the device all the time; `size` is what it says it wrote to them
+ * together. `cid`: whom the packet must be for, our CID when it is the device's, VSOCK_CID_LOCAL when it is
+ * our own. */
 void vsock_packet_handle(struct vsock *vsock, const uint8_t *header_memory, const uint8_t *payload,
-                         size_t size);
+                         size_t size, uint64_t cid);
 
 /* transmit.c */
 int vsock_transmit_initialise(struct vsock *vsock);
@@ -219,8 +248,11 @@ void vsock_transmit_control(struct vsock_connection *connection, enum vsock_oper
 void vsock_transmit_reset(struct vsock *vsock, const struct vsock_reset *reset);
 /* Sends what is marked, as far as there is room. May free connections that wait for nothing else. */
 void vsock_transmit_flush(struct vsock *vsock);
-/* Sends up to `size` bytes in one packet. Returns how many; 0 when there is no room. */
-size_t vsock_transmit_data(struct vsock_connection *connection, const uint8_t *data, size_t size);
+/* Sends up to `size` bytes in one packet; a message ends with the last of them if `ends` (SEQPACKET). Returns
+ * how many; 0 when there is no room. */
+size_t vsock_transmit_data(struct vsock_connection *connection, const uint8_t *data, size_t size, bool ends);
+/* Handles at most *budget packets that were sent to ourselves. */
+void vsock_transmit_deliver_local(struct vsock *vsock, unsigned *budget);
 bool vsock_transmit_has_room(const struct vsock *vsock);
 /* Kicks, and asks for an interrupt when something waits for room. Returns false when there is room, or will
  * be when used packets are taken back: then it is vsock_poll that goes on. */

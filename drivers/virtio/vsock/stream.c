@@ -6,15 +6,17 @@
 
 #include "vsock/private.h"
 
+#define SEGMENT_GRAIN 64u  /* allocations are multiples of this, */
+#define SEGMENT_MIN   256u /* and have room for what comes byte by byte */
+
 struct vsock_segment {
     struct vsock_segment *next;
     size_t capacity;
     size_t begin, end; /* of the bytes in it */
     uint8_t data[];
 };
-
-#define SEGMENT_GRAIN 64u  /* allocations are multiples of this, */
-#define SEGMENT_MIN   256u /* and have room for what comes byte by byte */
+_Static_assert((SEGMENT_GRAIN - sizeof(struct vsock_segment)) % sizeof(uint32_t) == 0,
+               "the size of a message lies in one segment");
 
 static void free_first(const struct virtio_os *os, struct vsock_stream *stream)
 {
@@ -85,4 +87,29 @@ void vsock_stream_clear(const struct virtio_os *os, struct vsock_stream *stream)
     while (stream->first != NULL)
         free_first(os, stream);
     stream->size = 0;
+}
+
+bool vsock_messages_end(const struct virtio_os *os, struct vsock_messages *messages)
+{
+    uint32_t size = (uint32_t)messages->incoming; /* at most receive_buffer_size */
+
+    if (messages->left == 0)
+        messages->left = size;
+    else if (!vsock_stream_append(os, &messages->behind, (const uint8_t *)&size, sizeof(size)))
+        return false;
+    messages->incoming = 0;
+    return true;
+}
+
+void vsock_messages_take(const struct virtio_os *os, struct vsock_messages *messages, size_t size)
+{
+    const uint8_t *front = NULL;
+    uint32_t next = 0;
+
+    messages->left -= size;
+    if (messages->left > 0 || vsock_stream_front(&messages->behind, &front) == 0)
+        return;
+    memcpy(&next, front, sizeof(next)); /* segments have room for whole ones */
+    vsock_stream_take(os, &messages->behind, sizeof(next));
+    messages->left = next;
 }

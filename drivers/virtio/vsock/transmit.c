@@ -38,6 +38,11 @@ int vsock_transmit_initialise(struct vsock *vsock)
     return 0;
 }
 
+static uint8_t *inline_memory(const struct vsock *vsock, const struct transmit_slot *slot)
+{
+    return vsock->inline_memory + (size_t)(slot - vsock->slots) * TRANSMIT_INLINE;
+}
+
 static void free_packet(struct vsock *vsock, struct transmit_slot *slot)
 {
     const struct virtio_os *os = vsock->os;
@@ -65,6 +70,14 @@ void vsock_transmit_release(struct vsock *vsock)
         os->free_aligned(os->context, vsock->reserve, (size_t)RESERVE_COUNT * TRANSMIT_RESERVE);
 }
 
+static void free_slot(struct vsock *vsock, struct transmit_slot *slot)
+{
+    free_packet(vsock, slot);
+    slot->next = vsock->free_slot;
+    vsock->free_slot = slot;
+    vsock->starved = false;
+}
+
 int vsock_transmit_reclaim(struct vsock *vsock)
 {
     void *token = NULL;
@@ -73,14 +86,36 @@ int vsock_transmit_reclaim(struct vsock *vsock)
     int result = 0;
 
     while ((result = virtio_queue_take(vsock->transmit_queue, &token, &written)) > 0) {
-        struct transmit_slot *slot = token;
-        free_packet(vsock, slot);
-        slot->next = vsock->free_slot;
-        vsock->free_slot = slot;
-        vsock->starved = false;
+        free_slot(vsock, token);
         count++;
     }
     return result < 0 ? result : count;
+}
+
+/* Takes the slot, which is the first free one. */
+static void post_local(struct vsock *vsock, struct transmit_slot *slot)
+{
+    vsock->free_slot = slot->next;
+    slot->next = NULL;
+    if (vsock->local_first == NULL)
+        vsock->local_first = slot;
+    else
+        vsock->local_last->next = slot;
+    vsock->local_last = slot;
+}
+
+void vsock_transmit_deliver_local(struct vsock *vsock, unsigned *budget)
+{
+    while (*budget > 0 && vsock->local_first != NULL && vsock->reset_count < VSOCK_RESETS_MAX) {
+        struct transmit_slot *slot = vsock->local_first;
+        const uint8_t *memory = slot->memory != NULL ? slot->memory : inline_memory(vsock, slot);
+        size_t size = slot->memory != NULL ? slot->size : sizeof(struct vsock_header);
+
+        vsock->local_first = slot->next;
+        (*budget)--;
+        vsock_packet_handle(vsock, memory, memory + sizeof(struct vsock_header), size, VSOCK_CID_LOCAL);
+        free_slot(vsock, slot);
+    }
 }
 
 /* Sends a header, and its payload, which lies behind it, in a descriptor of its own: Firecracker before 1.6
@@ -94,10 +129,15 @@ static bool post(struct vsock *vsock, struct transmit_slot *slot, uint64_t physi
     };
 
     memcpy(memory, header, sizeof(*header));
-    if (virtio_queue_add(vsock->transmit_queue, descriptors, header->length > 0 ? 2 : 1, NULL, 0, slot) != 0)
-        return false;
-    vsock->free_slot = slot->next;
-    vsock->statistics.packets_sent++;
+    if (header->destination_cid == VSOCK_CID_LOCAL) {
+        post_local(vsock, slot);
+    } else {
+        if (virtio_queue_add(vsock->transmit_queue, descriptors, header->length > 0 ? 2 : 1, NULL, 0, slot) !=
+            0)
+            return false;
+        vsock->free_slot = slot->next;
+        vsock->statistics.packets_sent++;
+    }
     vsock->statistics.bytes_sent += header->length;
     return true;
 }
@@ -108,8 +148,15 @@ static bool post_control(struct vsock *vsock, const struct vsock_header *header)
 
     if (slot == NULL)
         return false;
-    size_t offset = (size_t)(slot - vsock->slots) * TRANSMIT_INLINE;
-    return post(vsock, slot, vsock->inline_physical + offset, vsock->inline_memory + offset, header);
+    uint8_t *memory = inline_memory(vsock, slot);
+    return post(vsock, slot, vsock->inline_physical + (uint64_t)(memory - vsock->inline_memory), memory,
+                header);
+}
+
+/* Ourselves, as the peer knows us. */
+static uint64_t own_cid(const struct vsock *vsock, uint64_t peer_cid)
+{
+    return peer_cid == VSOCK_CID_LOCAL ? VSOCK_CID_LOCAL : vsock->guest_cid;
 }
 
 /* Section 5.10.6.3: every packet of a connection tells the state of our buffer. */
@@ -117,11 +164,11 @@ static struct vsock_header make_header(const struct vsock_connection *connection
                                        enum vsock_operation operation)
 {
     return (struct vsock_header){
-        .source_cid = connection->vsock->guest_cid,
+        .source_cid = own_cid(connection->vsock, connection->peer_cid),
         .destination_cid = connection->peer_cid,
         .source_port = connection->local_port,
         .destination_port = connection->peer_port,
-        .type = VSOCK_TYPE_STREAM,
+        .type = connection->type,
         .operation = (uint16_t)operation,
         .flags = operation == VSOCK_OP_SHUTDOWN ? connection->local_shutdown : 0,
         .buffer_size = (uint32_t)connection->vsock->config.receive_buffer_size,
@@ -149,7 +196,7 @@ static bool flush_resets(struct vsock *vsock)
     while (vsock->reset_count > 0) {
         const struct vsock_reset *reset = &vsock->resets[vsock->reset_first];
         struct vsock_header header = {
-            .source_cid = vsock->guest_cid,
+            .source_cid = own_cid(vsock, reset->peer_cid),
             .destination_cid = reset->peer_cid,
             .source_port = reset->local_port,
             .destination_port = reset->peer_port,
@@ -235,7 +282,7 @@ static size_t allocate_packet(struct vsock *vsock, struct transmit_slot *slot, s
     return size;
 }
 
-size_t vsock_transmit_data(struct vsock_connection *connection, const uint8_t *data, size_t size)
+size_t vsock_transmit_data(struct vsock_connection *connection, const uint8_t *data, size_t size, bool ends)
 {
     struct vsock *vsock = connection->vsock;
     struct transmit_slot *slot = vsock->free_slot;
@@ -244,13 +291,15 @@ size_t vsock_transmit_data(struct vsock_connection *connection, const uint8_t *d
 
     if (!vsock_transmit_has_room(vsock))
         return 0;
-    if (size > TRANSMIT_SIZE - sizeof(header))
-        size = TRANSMIT_SIZE - sizeof(header);
-    size_t packet_size = allocate_packet(vsock, slot, sizeof(header) + size, &physical);
+    size_t packet_size = sizeof(header) + size;
+    packet_size =
+        allocate_packet(vsock, slot, packet_size < TRANSMIT_SIZE ? packet_size : TRANSMIT_SIZE, &physical);
     if (packet_size == 0)
         return 0;
 
     header.length = (uint32_t)(packet_size - sizeof(header));
+    if (ends && header.length == size)
+        header.flags = VSOCK_SEQ_EOM;
     memcpy((uint8_t *)slot->memory + sizeof(header), data, header.length);
     if (!post(vsock, slot, physical, slot->memory, &header)) {
         free_packet(vsock, slot);
@@ -268,7 +317,7 @@ bool vsock_transmit_finish(struct vsock *vsock)
     uint16_t in_flight = virtio_queue_chains_in_flight(queue);
 
     virtio_queue_kick(queue);
-    if (!list_empty(&vsock->waiting) && vsock_transmit_has_room(vsock))
+    if (vsock->local_first != NULL || (!list_empty(&vsock->waiting) && vsock_transmit_has_room(vsock)))
         return false;
     if (in_flight == 0 || (!waits && vsock->transmit_memory <= MEMORY_IDLE)) {
         virtio_queue_disable_interrupt(queue);

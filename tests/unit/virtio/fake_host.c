@@ -34,6 +34,7 @@ void host_prepare(void)
     memset(&host, 0, sizeof(host));
     host.function = fake_pci_add_virtio(3 << 3, VIRTIO_ID_VSOCK, 5);
     host.function->device_config[0] = GUEST_CID;
+    host.function->offered |= 1ull << 1; /* SEQPACKET */
 }
 
 static int take_device(void *context, struct virtio_device *device)

@@ -300,6 +300,15 @@ static uint32_t random_below(uint32_t bound)
     return (uint32_t)((uint64_t)random_state * bound >> 32);
 }
 
+static int connect_anywhere(struct vsock_connection **connection)
+{
+    uint64_t cid = random_below(2) == 0 ? VSOCK_CID_HOST : VSOCK_CID_LOCAL;
+    uint32_t port = cid == VSOCK_CID_HOST ? random_below(4) : GUEST_PORT;
+
+    return random_below(2) == 0 ? vsock_connect(host.vsock, cid, port, connection)
+                                : vsock_connect_seqpacket(host.vsock, cid, port, connection);
+}
+
 static void act(size_t i)
 {
     static uint8_t bytes[70000];
@@ -316,7 +325,7 @@ static void act(size_t i)
         (void)vsock_shutdown_send(connection);
         break;
     case 3:
-        if (owned_count < 64 && vsock_connect(host.vsock, VSOCK_CID_HOST, random_below(4), &connection) == 0)
+        if (owned_count < 64 && connect_anywhere(&connection) == 0)
             owned[owned_count++] = connection;
         break;
     default:
@@ -335,11 +344,13 @@ static void test_random(void **state)
     static uint8_t bytes[RECEIVE_SIZE];
 
     host_start();
+    assert_int_equal(vsock_listen_seqpacket(host.vsock, GUEST_PORT), 0);
     owned_count = 0;
     host.on_event = own;
     for (int i = 0; i < 60000; i++) {
         struct vsock_header header = host_header((uint16_t)(1 + random_below(7)));
         header.source_port = random_below(4);
+        header.type = (uint16_t)(1 + random_below(2));
         header.length = header.operation == VSOCK_OP_RW ? random_below(RECEIVE_SIZE + 1) : 0;
         header.flags = random_below(4);
         if (random_below(4) == 0)
