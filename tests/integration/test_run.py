@@ -48,12 +48,13 @@ class Run(unittest.TestCase):
         """name -> process id of all processes that have to do with this test's folder; of those with one name the first."""
         found = {}
         for entry in sorted(pathlib.Path("/proc").glob("[0-9]*"), key=lambda entry: int(entry.name)):
+            words, environment = [""], ""
             try:
                 words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
                 # virtiofsd sees the folder under another name; its XDG_RUNTIME_DIR is there.
                 environment = (entry / "environ").read_bytes().decode(errors="replace")
-            except PermissionError:  # somebody else's, or vsock-bridge, which hides its memory from its own user
-                environment = ""
+            except PermissionError:
+                pass  # somebody else's, or vsock-bridge, which hides its memory from its own user
             except (NotADirectoryError, FileNotFoundError, ProcessLookupError):
                 continue
             if words[0] != "sh" and str(self.folder.path) in "\0".join((*words, environment)):  # sh is the folder's janitor

@@ -8,6 +8,10 @@
 
 #include "log.h"
 
+/* While clients wait for a descriptor: whenever anything happens, which may have freed one, and this often.
+ */
+#define RETRY_MILLISECONDS 1000
+
 /* Listeners and so on are members of a bridge; their watches lead back to it. */
 #define BRIDGE_OF(watch, member) ((struct bridge *)(void *)((char *)(watch)-offsetof(struct bridge, member)))
 
@@ -62,26 +66,33 @@ static void on_vm_connects(struct watch *watch, uint32_t events)
         log_error("the VM cannot be accepted: %s", strerror(-fd));
 }
 
-static void accept_clients(struct bridge *bridge, int listener)
+static void accept_clients(struct bridge *bridge, struct watch *watch)
 {
     int fd;
 
-    while ((fd = sockets_accept(listener)) >= 0)
+    while ((fd = sockets_accept(watch->fd)) >= 0)
         device_add_client(&bridge->device, fd);
-    if (fd != -EAGAIN)
-        log_error("a client cannot be accepted: %s", strerror(-fd));
+    if (fd == -EAGAIN) {
+        bridge->clients_wait = false;
+        return;
+    }
+    /* Mostly for want of descriptors. The listener is edge-triggered and says nothing more about those who
+     * wait. */
+    if (!bridge->clients_wait)
+        log_error("clients have to wait: %s", strerror(-fd));
+    bridge->clients_wait = true;
 }
 
 static void on_client_connects(struct watch *watch, uint32_t events)
 {
     (void)events;
-    accept_clients(BRIDGE_OF(watch, client_watch), watch->fd);
+    accept_clients(BRIDGE_OF(watch, client_watch), watch);
 }
 
 static void on_tcp_client_connects(struct watch *watch, uint32_t events)
 {
     (void)events;
-    accept_clients(BRIDGE_OF(watch, tcp_watch), watch->fd);
+    accept_clients(BRIDGE_OF(watch, tcp_watch), watch);
 }
 
 static void on_end(struct watch *watch, uint32_t events)
@@ -107,7 +118,7 @@ int bridge_listen(struct bridge *bridge, const struct bridge_options *options)
     int result;
 
     bridge->options = options;
-    bridge->busy = bridge->ended = false;
+    bridge->busy = bridge->clients_wait = bridge->ended = false;
     bridge->loop.epoll = -1;
     bridge->vhost_listener.fd = bridge->client_listener.fd = -1;
     bridge->vhost_watch = (struct watch){.fd = -1, .ready = on_vm_connects};
@@ -179,11 +190,22 @@ void bridge_restore(struct bridge *bridge, int channel, const struct kept *slots
 
 int bridge_step(struct bridge *bridge, int timeout)
 {
-    int result = loop_run_once(&bridge->loop, bridge->busy ? 0 : timeout);
+    int result;
 
-    if (result == 0)
-        bridge->busy = device_run(&bridge->device);
-    return result;
+    if (bridge->busy)
+        timeout = 0;
+    else if (bridge->clients_wait && (timeout < 0 || timeout > RETRY_MILLISECONDS))
+        timeout = RETRY_MILLISECONDS;
+    result = loop_run_once(&bridge->loop, timeout);
+    if (result != 0)
+        return result;
+    if (bridge->clients_wait) {
+        accept_clients(bridge, &bridge->client_watch);
+        if (bridge->tcp_watch.fd >= 0 && !bridge->clients_wait)
+            accept_clients(bridge, &bridge->tcp_watch);
+    }
+    bridge->busy = device_run(&bridge->device);
+    return 0;
 }
 
 void bridge_close(struct bridge *bridge)

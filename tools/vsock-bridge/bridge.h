@@ -32,7 +32,8 @@ struct bridge {
     struct watch vhost_watch, client_watch, tcp_watch, end_watch;
     struct vhost_user vm;
     struct device device;
-    bool busy; /* the device has more to do */
+    bool busy;         /* the device has more to do */
+    bool clients_wait; /* accepting them failed */
     bool ended;
 };
 
@@ -54,8 +55,8 @@ int bridge_end_with(struct bridge *bridge, int descriptor);
  * (CONNECTIONS_MAX) is memory that it shares with each server, zeros at first. */
 void bridge_restore(struct bridge *bridge, int channel, const struct kept *slots, uint64_t *ports);
 
-/* Waits at most `timeout` milliseconds (-1: for ever) for events and handles them. Returns 0 or a negative
- * errno. */
+/* Waits at most `timeout` milliseconds (-1: for ever, or until waiting clients are tried again) for events
+ * and handles them. Returns 0 or a negative errno. */
 int bridge_step(struct bridge *bridge, int timeout);
 
 /* Closes all connections and sockets and removes the latter's files. */

@@ -67,8 +67,7 @@ static void obey(struct keeper *keeper, const struct keeper_order *order, size_t
     }
 }
 
-/* Takes one order. Returns whether there was one; at the end of the channel, no more come. */
-static bool take_order(struct keeper *keeper, bool *ended)
+bool keeper_take_order(struct keeper *keeper, bool *ended)
 {
     union keeper_descriptors control;
     struct keeper_order order;
@@ -177,13 +176,13 @@ static int run_server(struct keeper *keeper)
             status = -1;
             break;
         }
-        while (take_order(keeper, &ended))
+        while (keeper_take_order(keeper, &ended))
             ;
         if (ended)
             events[1].fd = -1;
     }
     /* What it kept before it ended is kept. */
-    while (take_order(keeper, &ended))
+    while (keeper_take_order(keeper, &ended))
         ;
     (void)close(keeper->channel);
     keeper->channel = -1;

@@ -26,4 +26,7 @@ union keeper_descriptors {
     struct cmsghdr alignment;
 };
 
+/* Takes one order and does it. Returns whether there was one; after the end of the channel, no more come. */
+bool keeper_take_order(struct keeper *keeper, bool *ended);
+
 #endif

@@ -2,10 +2,15 @@
 #include "log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+/* Less than a pipe takes in one piece (PIPE_BUF). */
+#define LOG_LINE_MAX 1024
 
 static const char *const level_names[] = {"error", "warning", "info", "debug"};
 static enum log_level most = LOG_LEVEL_INFO;
@@ -51,27 +56,41 @@ static bool allowed(void)
     return true;
 }
 
+/* Writes the line in one piece, so that the lines of several processes on one terminal stay whole. Whoever
+ * reads the log may have stopped, and the disk may be full: nobody waits for that. */
+static bool put(const char *level, const char *text)
+{
+    struct pollfd errors = {.fd = STDERR_FILENO, .events = POLLOUT};
+    char line[LOG_LINE_MAX];
+    int size = snprintf(line, sizeof line, "vsock-bridge: %s: %s\n", level, text);
+
+    if (poll(&errors, 1, 0) != 1 || (errors.revents & POLLOUT) == 0)
+        return false;
+    return write(STDERR_FILENO, line, (size_t)size) == (ssize_t)size;
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
     static unsigned left_out;
-    char text[512];
+    char text[LOG_LINE_MAX / 2];
     va_list arguments;
 
     if (!log_shows(level))
         return;
-    if (level != LOG_LEVEL_DEBUG) {
-        if (!allowed()) {
-            left_out++;
-            return;
-        }
-        if (left_out > 0)
-            (void)fprintf(stderr, "vsock-bridge: warning: %u lines were left out, they came too fast\n",
-                          left_out);
-        left_out = 0;
+    if (level != LOG_LEVEL_DEBUG && !allowed()) {
+        left_out++;
+        return;
     }
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    /* One call, so that the lines of several processes on one terminal stay whole. */
-    (void)fprintf(stderr, "vsock-bridge: %s: %s\n", level_names[level], text);
+    if (left_out > 0 && level != LOG_LEVEL_DEBUG) {
+        char count[64];
+
+        (void)snprintf(count, sizeof count, "%u lines were left out", left_out);
+        if (put(level_names[LOG_LEVEL_WARNING], count))
+            left_out = 0;
+    }
+    if (!put(level_names[level], text))
+        left_out++;
 }

@@ -3,7 +3,8 @@
  * Log lines on standard error: "vsock-bridge: warning: ...". Texts name what was wrong and what to do next.
  *
  * Guests and clients cause lines. So that none of them fills a disk, LOG_BURST lines may come at once and
- * LOG_PER_SECOND after that; those left out are counted, and the count is a line. Debug lines are exempt.
+ * LOG_PER_SECOND after that; debug lines are exempt. Lines that nobody takes are dropped rather than waited
+ * for. Those left out are counted, and the count is a line.
  */
 #ifndef VSOCK_BRIDGE_LOG_H
 #define VSOCK_BRIDGE_LOG_H

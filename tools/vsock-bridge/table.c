@@ -13,10 +13,12 @@ static unsigned bucket_of(uint32_t guest_port, uint32_t host_port)
     return (guest_port ^ host_port) & (BUCKETS - 1U);
 }
 
-/* Nobody but the guest would notice if this connection went. */
+/* Nobody but the guest would notice if this connection went; or its client has not said a word, and many of
+ * that kind shall not keep those out who do. */
 static bool expendable(const struct connection *connection)
 {
     switch (connection->state) {
+    case CONNECTION_GREETING:
     case CONNECTION_LINGERING:
         return true;
     case CONNECTION_REQUESTED:
@@ -46,7 +48,7 @@ struct connection *table_allocate(struct device *device)
         return NULL;
     if (slot->state != CONNECTION_FREE) {
         log_info("port %u: makes room for another connection", slot->guest_port);
-        if (slot->state != CONNECTION_WAITING)
+        if (slot->state != CONNECTION_WAITING && slot->state != CONNECTION_GREETING)
             device_reset_stray(device, slot->guest_port, slot->host_port, VSOCK_TYPE_STREAM);
         table_free(slot);
     }

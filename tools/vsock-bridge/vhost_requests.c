@@ -5,6 +5,7 @@
 #include "vhost_user_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -243,6 +244,9 @@ static int ring_descriptor(struct vhost_user *vm, const struct vhost_user_messag
     }
     *state = &vm->queues[value & RING_INDEX_MASK];
     *descriptor = take_descriptor(vm);
+    /* QEMU's eventfds are like that already; a write to anything else shall not block either. */
+    if (*descriptor >= 0)
+        (void)fcntl(*descriptor, F_SETFL, fcntl(*descriptor, F_GETFL) | O_NONBLOCK);
     return 0;
 }
 

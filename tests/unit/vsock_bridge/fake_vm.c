@@ -124,7 +124,7 @@ void pump(struct fake_vm *vm)
 
 /* --- the master --- */
 
-static int unix_client(const char *path)
+int unix_client(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

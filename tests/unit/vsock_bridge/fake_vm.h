@@ -114,6 +114,7 @@ void guest_send_data(struct fake_vm *vm, uint32_t guest_port, uint32_t host_port
                      size_t size);
 
 /* Clients. */
+int unix_client(const char *path); /* without pumping */
 int client_connect(struct fake_vm *vm);
 void client_write(int client, const void *data, size_t size);
 /* Reads exactly `size` bytes, which must be there. */

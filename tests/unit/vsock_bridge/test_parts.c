@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -274,6 +275,42 @@ static void the_log_does_not_flood(void **state)
     assert_int_equal(lines_written(LOG_LEVEL_INFO, 1000), 0);
 }
 
+/* A pipe that nobody empties, and a full disk: the line is lost, and the program goes on. */
+static void a_log_that_takes_nothing_stops_nobody(void **state)
+{
+    int saved = dup(STDERR_FILENO);
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    char byte = 'x';
+    char text[512];
+    int ends[2];
+    ssize_t size;
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    while (write(ends[1], &byte, 1) == 1)
+        ;
+    assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0); /* the next write would wait for ever */
+    log_set_level(LOG_LEVEL_DEBUG);
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    log_debug("lost");
+    assert_int_equal(dup2(full, STDERR_FILENO), STDERR_FILENO);
+    log_debug("lost");
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    while (read(ends[0], text, sizeof text) > 0)
+        ;
+    log_debug("seen");
+    assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+    size = read(ends[0], text, sizeof text - 1);
+    assert_true(size > 0);
+    text[size] = '\0';
+    assert_string_equal(text, "vsock-bridge: debug: seen\n");
+    log_set_level(LOG_LEVEL_WARNING);
+    (void)close(saved);
+    (void)close(full);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +321,7 @@ int main(void)
         cmocka_unit_test(a_closed_watch_is_not_called),
         cmocka_unit_test(log_levels),
         cmocka_unit_test(the_log_does_not_flood),
+        cmocka_unit_test(a_log_that_takes_nothing_stops_nobody),
     };
 
     return cmocka_run_group_tests_name("parts", tests, NULL, NULL);

@@ -181,6 +181,104 @@ static void signals_end_it(void **state)
     }
 }
 
+/* From before the first socket is there to after the last: nothing is left behind. */
+static void a_signal_at_any_moment(void **state)
+{
+    char *arguments[] = {program, "--vhost", vhost_path, "--socket", socket_path, NULL};
+
+    (void)state;
+    for (unsigned i = 0; i < 100; i++) {
+        struct child child = start(arguments);
+        int status;
+
+        (void)usleep(i * 100);
+        assert_int_equal(kill(child.id, SIGTERM), 0);
+        (void)close(child.errors); /* and its log is a broken pipe */
+        assert_int_equal(waitpid(child.id, &status, 0), child.id);
+        assert_true(WIFEXITED(status) ? WEXITSTATUS(status) == 0 : WTERMSIG(status) == SIGTERM);
+        assert_int_equal(access(vhost_path, F_OK), -1);
+        assert_int_equal(access(socket_path, F_OK), -1);
+    }
+}
+
+/* The number behind a name in /proc/PID/status. */
+static int process_status(pid_t process, const char *name)
+{
+    char path[64];
+    char line[256];
+    int value = -1;
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/status", process);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, name, strlen(name)) == 0)
+            value = (int)strtol(line + strlen(name), NULL, 10);
+    }
+    (void)fclose(file);
+    return value;
+}
+
+static pid_t child_of(pid_t process)
+{
+    char path[64];
+    char line[64] = {0};
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%d/children", process, process);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    (void)!fgets(line, sizeof line, file);
+    (void)fclose(file);
+    return (pid_t)strtol(line, NULL, 10);
+}
+
+static void both_processes_have_few_rights(void **state)
+{
+    char *confined[] = {program, "--vhost", vhost_path, "--socket", socket_path, NULL};
+    char *free[] = {program, "--vhost", vhost_path, "--socket", socket_path, "--no-sandbox", NULL};
+    struct child child;
+
+    (void)state;
+    child = start(free);
+    wait_until_it_serves(child);
+    assert_int_equal(process_status(child.id, "Seccomp:"), process_status(getpid(), "Seccomp:"));
+    assert_int_equal(kill(child.id, SIGTERM), 0);
+    assert_int_equal(finish(child), 0);
+#ifdef MK_INSTRUMENTED
+    print_message("skipped: an instrumented build has no sandbox\n");
+    skip();
+#endif
+    child = start(confined);
+    wait_until_it_serves(child);
+    assert_int_equal(process_status(child.id, "Seccomp:"), 2);
+    assert_int_equal(process_status(child.id, "NoNewPrivs:"), 1);
+    assert_int_equal(process_status(child_of(child.id), "Seccomp:"), 2);
+    assert_int_equal(process_status(child_of(child.id), "NoNewPrivs:"), 1);
+    assert_int_equal(kill(child.id, SIGTERM), 0);
+    assert_int_equal(finish(child), 0);
+}
+
+/* Its descriptors: the log, and what it opened itself. */
+static void inherited_descriptors_are_closed(void **state)
+{
+    char *arguments[] = {program, "--vhost", vhost_path, "--socket", socket_path, NULL};
+    struct child child;
+    int ends[2];
+    char byte;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0); /* not close-on-exec */
+    child = start(arguments);
+    wait_until_it_serves(child);
+    (void)close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0); /* nobody else has the other end */
+    (void)close(ends[0]);
+    assert_int_equal(kill(child.id, SIGTERM), 0);
+    assert_int_equal(finish(child), 0);
+}
+
 static void once_ends_with_the_vm(void **state)
 {
     static const uint32_t get_features[3] = {1, 1, 0};
@@ -207,6 +305,9 @@ int main(int count, char **arguments)
         IN_FOLDER(wrong_options),
         IN_FOLDER(a_socket_that_cannot_be_served),
         IN_FOLDER(signals_end_it),
+        IN_FOLDER(a_signal_at_any_moment),
+        IN_FOLDER(both_processes_have_few_rights),
+        IN_FOLDER(inherited_descriptors_are_closed),
         IN_FOLDER(once_ends_with_the_vm),
     };
 

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "fake_vm.h"
@@ -249,6 +250,62 @@ static void many_connections(void **state)
         (void)close(clients[i]);
 }
 
+/* Any number of clients that say nothing: one that speaks is served, and the oldest of them makes room. */
+static void silent_clients_keep_nobody_out(void **state)
+{
+    static int silent[2 * CONNECTIONS_MAX];
+    struct fake_vm *vm = *state;
+    struct packet packet;
+    unsigned open = 0;
+    int client;
+
+    for (unsigned i = 0; i < 2 * CONNECTIONS_MAX; i++)
+        silent[i] = client_connect(vm);
+    client = client_connect(vm);
+    client_write(client, "{", 1);
+    guest_expect(vm, VSOCK_REQUEST, &packet);
+    guest_send_operation(vm, 5000, packet.header.source_port, VSOCK_RESPONSE);
+    guest_expect(vm, VSOCK_DATA, &packet);
+    for (unsigned i = 0; i < 2 * CONNECTIONS_MAX; i++) {
+        open += client_quiet(silent[i]);
+        (void)close(silent[i]);
+    }
+    assert_int_equal(open, CONNECTIONS_MAX - 1);
+    expect_echo(vm);
+    (void)close(client);
+}
+
+/* The clients beyond what the process may open wait in the listener, cost no time, and come when there is
+ * room. */
+static void clients_wait_for_descriptors(void **state)
+{
+    struct fake_vm *vm = *state;
+    struct rlimit limit;
+    struct rlimit tight;
+    struct packet packet;
+    uint32_t host_port;
+    int first = client_open(vm, &host_port);
+    int second = unix_client(vm->socket_path);
+    int third = unix_client(vm->socket_path);
+
+    client_write(second, "{", 1);
+    client_write(third, "{", 1);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    tight = (struct rlimit){.rlim_cur = (rlim_t)third + 1, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    guest_expect_nothing(vm);
+    assert_true(vm->bridge.clients_wait);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    /* Nothing happens on the listener: anything else is the occasion. */
+    (void)close(first);
+    guest_expect(vm, VSOCK_SHUTDOWN, &packet);
+    guest_expect(vm, VSOCK_REQUEST, &packet);
+    guest_expect(vm, VSOCK_REQUEST, &packet);
+    assert_false(vm->bridge.clients_wait);
+    (void)close(second);
+    (void)close(third);
+}
+
 /* With one receive buffer at a time, connections that all have data are served in turns. */
 static void turns_are_fair(void **state)
 {
@@ -367,6 +424,8 @@ int main(void)
         READY(one_vm_after_the_other),
         READY(indices_wrap),
         READY(many_connections),
+        READY(silent_clients_keep_nobody_out),
+        READY(clients_wait_for_descriptors),
         READY(turns_are_fair),
         BASIC(turns_are_fair),
         READY(the_guest_connects_to_the_host),
