@@ -240,7 +240,7 @@ static void one_step(void)
         peer_send(script, operation / 16);
         break;
     case 5:
-        peer_take_all();
+        (void)peer_take_all();
         break;
     case 6:
         (void)peer_take();
@@ -277,10 +277,12 @@ static void come_to_rest(void)
     fake_os.fail_at = 0;
     fake_os.fail_all = false;
     peer.callbacks = false;
-    for (int i = 0; i < 8; i++) {
+    /* A queue of one slot takes one packet at a time. */
+    bool moves = true;
+    for (int i = 0; i < 200 && (moves || i < 8); i++) {
         fake_os.now += 5000000;
         host.wakes++;
-        peer_take_all();
+        moves = peer_take_all();
         peer_interrupt();
         pump();
     }

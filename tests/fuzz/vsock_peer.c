@@ -8,6 +8,12 @@ static struct fake_ring *ring_of(unsigned queue)
     return &host.function->queues[queue].ring;
 }
 
+/* A device that has lied about what it used does not know any more what there is. */
+static bool take(unsigned queue, struct fake_chain *chain)
+{
+    return !peer.lied[queue] && fake_ring_take(ring_of(queue), chain);
+}
+
 void peer_start(struct input *script, size_t buffer_size, bool odd_device, bool callbacks)
 {
     memset(&peer, 0, sizeof(peer));
@@ -112,7 +118,7 @@ static bool take_buffer(struct fake_chain *chain, bool held)
         peer.has_held = false;
         return true;
     }
-    return fake_ring_take(ring_of(0), chain);
+    return take(0, chain);
 }
 
 void peer_send(struct input *script, uint8_t choice)
@@ -168,7 +174,7 @@ void peer_send(struct input *script, uint8_t choice)
         }
     }
     if (choice == 15 && !peer.has_held)
-        peer.has_held = fake_ring_take(ring_of(0), &peer.held);
+        peer.has_held = take(0, &peer.held);
     if (take_buffer(&chain, choice == 14))
         post(&chain, &header, stream, used);
 }
@@ -216,8 +222,9 @@ bool peer_take(void)
     static struct packet packet;
     static struct fake_chain chain;
 
-    if (!fake_ring_take(ring_of(1), &chain)) {
-        fake_ring_want_kick(ring_of(1), true);
+    if (!take(1, &chain)) {
+        if (!peer.lied[1])
+            fake_ring_want_kick(ring_of(1), true);
         return false;
     }
     assert_int_equal(chain.writable_count, 0);
@@ -228,10 +235,13 @@ bool peer_take(void)
     return true;
 }
 
-void peer_take_all(void)
+bool peer_take_all(void)
 {
+    bool took = false;
+
     while (peer_take())
-        continue;
+        took = true;
+    return took;
 }
 
 void peer_misbehave(struct input *script)
@@ -244,14 +254,14 @@ void peer_misbehave(struct input *script)
     switch (what % 8) {
     case 0: /* an element that makes no sense, or one that comes twice */
         fake_ring_use(ring, what & 0x80 ? input_32(script) : input_8(script), input_32(script));
-        peer.tainted = true;
+        peer.tainted = peer.lied[what / 8 % 3] = true;
         break;
     case 1:
         fake_ring_skip(ring, input_16(script));
-        peer.tainted = true;
+        peer.tainted = peer.lied[what / 8 % 3] = true;
         break;
     case 2: /* a packet in a buffer that it has given back already */
-        if (fake_ring_take(ring_of(0), &chain)) {
+        if (take(0, &chain)) {
             uint8_t bytes[sizeof(struct vsock_header)];
             input_bytes(script, bytes, sizeof(bytes));
             fake_ring_use(ring_of(0), chain.id, sizeof(bytes));
@@ -265,7 +275,7 @@ void peer_misbehave(struct input *script)
             host.function->device_config[0] = input_8(script);
         if (peer.cid_count < sizeof(peer.cids) / sizeof(peer.cids[0]))
             memcpy(&peer.cids[peer.cid_count++], host.function->device_config, sizeof(uint64_t));
-        if (fake_ring_take(ring_of(2), &chain)) {
+        if (take(2, &chain)) {
             (void)fake_chain_write(&chain, &event, sizeof(event));
             fake_ring_use(ring_of(2), chain.id, what & 0x20 ? 3 : 4);
             peer.tainted = true; /* what is on its way belongs to connections that are gone */

@@ -27,6 +27,7 @@ struct peer {
     size_t cid_count;
     bool callbacks; /* the owner acts in them */
     bool tainted;   /* the host lied in a way that makes contents meaningless */
+    bool lied[3];   /* about what it used, by queue */
     bool broken;    /* the guest says so */
     struct fake_chain held;
     bool has_held;
@@ -46,7 +47,8 @@ uint8_t stream_byte(const struct stream *stream, uint32_t position);
 void peer_send(struct input *script, uint8_t choice);
 /* Takes one packet of the guest and checks it. */
 bool peer_take(void);
-void peer_take_all(void);
+/* Returns whether there was any. */
+bool peer_take_all(void);
 /* Lies about ids, lengths and indices of a ring; events; another CID; a broken device. */
 void peer_misbehave(struct input *script);
 /* Interrupts where the guest wants it. */
