@@ -73,6 +73,7 @@ static void test_nobody_listens(void **state)
         assert_int_equal(host_pump(), 0);
         assert_int_equal(host_count(VSOCK_RESET, client), 1);
         vsock_close(client);
+        host_forget_events(); /* the next one may have the same address */
     }
     assert_int_equal(host.vsock->connection_count, 0);
     host_expect_nothing();
