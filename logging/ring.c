@@ -33,7 +33,7 @@ _Static_assert(sizeof(struct record_header) + SUBSYSTEM_MAX + LOG_LINE_MAX <= LO
                "the smallest ring holds the longest line");
 
 /* "[18446744073709.551615] DEBUG tag: text\n" */
-#define SINK_LINE_MAX (40 + SUBSYSTEM_MAX + LOG_LINE_MAX)
+_Static_assert(LOG_FORMATTED_MAX >= 40 + SUBSYSTEM_MAX + LOG_LINE_MAX, "every line fits");
 
 static struct {
     unsigned char *storage;
@@ -137,13 +137,23 @@ static void ring_append(enum log_level level, uint64_t time_us, const char *subs
     order_writes();
 }
 
-static void feed_sinks(enum log_level level, uint64_t time_us, const char *subsystem, const char *text)
+static size_t format_line(char *line, size_t size, enum log_level level, uint64_t time_us,
+                          const char *subsystem, const char *text)
 {
     static const char *const names[] = {"ERROR", "WARN ", "INFO ", "DEBUG"};
-    char line[SINK_LINE_MAX + 1];
-    size_t length =
-        log_format(line, sizeof(line), "[%5llu.%06u] %s %s: %s\n", (unsigned long long)(time_us / 1000000),
-                   (unsigned)(time_us % 1000000), names[level], subsystem, text);
+    return log_format(line, size, "[%5llu.%06u] %s %s: %s\n", (unsigned long long)(time_us / 1000000),
+                      (unsigned)(time_us % 1000000), names[level], subsystem, text);
+}
+
+size_t log_line_format(const struct log_entry *entry, char *text, size_t size)
+{
+    return format_line(text, size, entry->level, entry->time_us, entry->subsystem, entry->text);
+}
+
+static void feed_sinks(enum log_level level, uint64_t time_us, const char *subsystem, const char *text)
+{
+    char line[LOG_FORMATTED_MAX + 1];
+    size_t length = format_line(line, sizeof(line), level, time_us, subsystem, text);
 
     for (size_t i = 0; i < the_log.sink_count; i++)
         the_log.sinks[i].call(the_log.sinks[i].context, level, line, length);

@@ -249,15 +249,12 @@ uint64_t connections_poll(void)
     return next < due ? next : due;
 }
 
-_Noreturn void connections_run(void)
+void connections_wait(uint64_t due)
 {
-    for (;;) {
-        uint64_t due = connections_poll();
-        if (due == 0)
-            task_yield();
-        else
-            (void)interrupt_event_wait(&activity, due);
-    }
+    if (due == 0)
+        task_yield();
+    else
+        (void)interrupt_event_wait(&activity, due);
 }
 
 bool connections_output_is_high(size_t size)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * MCP sessions over the clients' streams. All of it runs in the task that calls connections_run; answers may
+ * MCP sessions over the clients' streams. All of it runs in the task that calls connections_poll; answers may
  * come from other tasks.
  */
 #ifndef KERNEL_SERVICE_CONNECTIONS_H
@@ -20,15 +20,16 @@ struct connection;
 /* Serves `server` from here on, to the clients of `count` listeners; both must stay. Says in the log where
  * they connect. */
 void connections_start(struct mcp_server *server, const struct listener *const *listeners, size_t count);
-_Noreturn void connections_run(void);
 
-/* One round of it: asks each listener, and gives each connection its turn. Returns when the next is due: 0
- * for at once, TASK_FOREVER for when it is woken. */
+/* One round: asks each listener, and gives each connection its turn. Returns when the next is due: 0 for at
+ * once, TASK_FOREVER for when it is woken. */
 uint64_t connections_poll(void);
+/* Lets other tasks run, until then or until connections_wake. */
+void connections_wait(uint64_t due);
 
 /* ---- for listeners, from within their poll ---- */
 
-/* Has connections_run poll the listeners soon: the `wake` of a device. Any context. */
+/* Has connections_wait return: the `wake` of a device. Any context. */
 void connections_wake(void *context);
 
 /* Begins a session with a client. Returns NULL when it is refused: then the stream is aborted. */

@@ -41,15 +41,6 @@ void log_export_start(uint32_t port)
 
 /* ---- lines ---- */
 
-/* As the serial port has it. */
-static size_t format_line(const struct log_entry *entry, char *text, size_t size)
-{
-    static const char *const names[] = {"ERROR", "WARN ", "INFO ", "DEBUG"};
-    return log_format(text, size, "[%5llu.%06u] %s %s: %s\n", (unsigned long long)(entry->time_us / 1000000),
-                      (unsigned)(entry->time_us % 1000000), names[entry->level], entry->subsystem,
-                      entry->text);
-}
-
 /* Makes the next text to send. Returns false when there is none. */
 static bool prepare(void)
 {
@@ -71,7 +62,8 @@ static bool prepare(void)
         export.length =
             log_format(export.text, sizeof export.text, "--- %llu lines lost\n", (unsigned long long)lost);
     if (found != 0)
-        export.length += format_line(&entry, export.text + export.length, sizeof export.text - export.length);
+        export.length +=
+            log_line_format(&entry, export.text + export.length, sizeof export.text - export.length);
     return export.length > 0;
 }
 

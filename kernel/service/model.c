@@ -131,6 +131,17 @@ static const char *share_error(int error)
     }
 }
 
+static struct {
+    model_progress tell;
+    void *context;
+} progress;
+
+void model_tell_progress(model_progress tell, void *context)
+{
+    progress.tell = tell;
+    progress.context = context;
+}
+
 /* A file of the share while it is loaded. */
 struct reading {
     struct virtio_fs_file *file;
@@ -146,6 +157,8 @@ static int read_file(void *context, uint64_t offset, void *out, size_t length)
     int error = virtio_fs_read(reading->file, offset, out, length);
     reading->us += timer_now_us() - start;
     reading->done += length;
+    if (error == 0 && progress.tell != NULL)
+        progress.tell(progress.context, offset + length, reading->size);
     if (error == 0 && reading->done - reading->told >= PROGRESS_BYTES) {
         reading->told = reading->done;
         log_write(LOG_INFO, "model", "'%s': %llu of %llu MiB read", reading->name,
@@ -193,6 +206,7 @@ int model_load(const char *path, struct airt_error *error)
 {
     const struct boot_module *module = find_module(path);
     int result = module != NULL ? load_module(module, error) : load_file(path, error);
+    model_tell_progress(NULL, NULL);
     if (result != 0)
         log_write(LOG_WARNING, "model", "cannot load: %s", error->text);
     return result;

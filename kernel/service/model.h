@@ -30,6 +30,11 @@ const struct airt_hooks *model_hooks(bool (*stop)(void *argument), void *argumen
  * or before it runs. */
 int model_load(const char *path, struct airt_error *error);
 
+/* How far the load of a file is that model_load works on: called after each piece is read, in the model task.
+ * NULL: nobody wants to know. The next load has to be asked for again. */
+typedef void (*model_progress)(void *context, uint64_t done, uint64_t size);
+void model_tell_progress(model_progress tell, void *context);
+
 /* NULL when there is none. */
 struct airt_model *model_get(void);
 

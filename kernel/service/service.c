@@ -7,7 +7,9 @@
 #include <service/console_listener.h>
 #include <service/devices.h>
 #include <service/log_export.h>
+#include <service/log_notices.h>
 #include <service/model.h>
+#include <service/resources.h>
 #include <service/service.h>
 #include <service/tools.h>
 #include <service/vsock_listener.h>
@@ -22,6 +24,8 @@ int service_start(const struct boot_info *boot, const struct options *options)
         .version = MK_VERSION,
         .instructions = "Ask the model with infer; health, metadata and logs tell about the machine it runs "
                         "on; load_model changes the model.",
+        .resources_change = true,
+        .logging = true,
         .methods_are_tools = true,
     };
     client_pool_initialise();
@@ -41,11 +45,18 @@ int service_start(const struct boot_info *boot, const struct options *options)
     if (error == 0)
         error = tools_system_add(server);
     if (error == 0)
+        error = resources_add(server);
+    if (error == 0) {
+        log_notices_start(server);
         connections_start(server, listeners, sizeof listeners / sizeof listeners[0]);
+    }
     return error;
 }
 
 _Noreturn void service_run(void)
 {
-    connections_run();
+    for (;;) {
+        uint64_t due = log_notices_poll(), next = connections_poll();
+        connections_wait(next < due ? next : due);
+    }
 }

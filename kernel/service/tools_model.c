@@ -10,13 +10,15 @@
 #include <hooks/library_memory.h>
 #include <logging/log.h>
 #include <memory/heap.h>
-#include <service/connections.h>
 #include <service/model.h>
+#include <service/model_list.h>
+#include <service/resources.h>
 #include <service/share.h>
 #include <service/tools.h>
 
-#define LISTING_MAX 1000          /* files of a share that metadata lists */
-#define TEXT_MAX    (480u * 1024) /* of one answer, which travels twice in a message of 1 MiB */
+#define TEXT_MAX (480u * 1024) /* of one answer, which travels twice in a message of 1 MiB */
+
+static struct mcp_server *server_of_tools;
 
 /* ---- infer ---- */
 
@@ -113,29 +115,11 @@ static void run_inference(void *argument)
     budget_free(&client_pool, inference, sizeof *inference);
 }
 
-static void overloaded(struct mcp_call *call, const char *message)
-{
-    mcp_call_error(call, MCP_ERROR_OVERLOADED, message);
-}
-
-static void refuse_call(void *argument)
-{
-    overloaded(argument, "waited too long for the model, which has other work");
-}
-
 static void refuse_inference(void *argument)
 {
     struct inference *inference = argument;
-    refuse_call(inference->call);
+    tools_refuse(inference->call);
     budget_free(&client_pool, inference, sizeof *inference);
-}
-
-/* Queues work for the client whose request is handled at the moment. */
-static int queue(void (*run)(void *argument), void (*refuse)(void *argument), void *argument)
-{
-    const struct job job = {
-        .run = run, .refuse = refuse, .argument = argument, .owner = connections_current()};
-    return model_queue(&job);
 }
 
 static void infer(struct mcp_call *call, void *context)
@@ -153,7 +137,7 @@ static void infer(struct mcp_call *call, void *context)
         return;
     struct inference *inference = budget_alloc(&client_pool, sizeof *inference);
     if (inference == NULL) {
-        overloaded(call, "out of memory for the call");
+        tools_overloaded(call, "out of memory for the call");
         return;
     }
     *inference = (struct inference){.call = call,
@@ -163,13 +147,28 @@ static void infer(struct mcp_call *call, void *context)
                                                 .temperature = (float)temperature,
                                                 .top_p = (float)top_p,
                                                 .seed = (uint64_t)seed}};
-    if (queue(run_inference, refuse_inference, inference) != 0) {
+    if (tools_queue(run_inference, refuse_inference, inference) != 0) {
         budget_free(&client_pool, inference, sizeof *inference);
-        overloaded(call, "too many calls wait for the model");
+        tools_overloaded(call, TOOLS_QUEUE_FULL);
     }
 }
 
 /* ---- load_model ---- */
+
+/* A hundredth of a file is worth a notification. */
+struct told {
+    struct mcp_call *call;
+    uint64_t next; /* bytes */
+};
+
+static void tell_progress(void *context, uint64_t done, uint64_t size)
+{
+    struct told *told = context;
+    if (done < told->next && done < size)
+        return;
+    told->next = done + size / 100;
+    mcp_call_progress(told->call, (double)done, (double)size, "bytes read");
+}
 
 static void run_load(void *argument)
 {
@@ -185,7 +184,9 @@ static void run_load(void *argument)
         return;
     }
     uint64_t start = timer_now_us();
+    struct told told = {.call = call, .next = 0};
     (void)model_hooks(call_is_cancelled, call);
+    model_tell_progress(tell_progress, &told);
     if (model_load(path, &error) != 0) {
         mcp_call_fail(call, error.text);
         return;
@@ -203,6 +204,7 @@ static void run_load(void *argument)
     mcp_json_member_double(writer, "latency_ms", (double)(timer_now_us() - start) / 1000.0);
     mcp_json_end_object(writer);
     mcp_call_finish(call);
+    mcp_server_resource_updated(server_of_tools, RESOURCE_MODELS);
 }
 
 static void load_model(struct mcp_call *call, void *context)
@@ -212,8 +214,8 @@ static void load_model(struct mcp_call *call, void *context)
     size_t length;
     if (mcp_call_string(call, "path", &path, &length) != 0)
         return;
-    if (queue(run_load, refuse_call, call) != 0)
-        overloaded(call, "too many calls wait for the model");
+    if (tools_queue(run_load, tools_refuse, call) != 0)
+        tools_overloaded(call, TOOLS_QUEUE_FULL);
 }
 
 /* ---- metadata ---- */
@@ -237,55 +239,6 @@ static void write_features(struct mcp_json_writer *writer)
     mcp_json_end_array(writer);
 }
 
-static void write_module_list(struct mcp_json_writer *writer)
-{
-    const struct boot_info *boot = model_modules();
-    for (size_t i = 0; i < boot->module_count; i++) {
-        mcp_json_begin_object(writer);
-        mcp_json_member_string(writer, "path", boot->modules[i].name);
-        mcp_json_member_uint(writer, "size", boot->modules[i].size);
-        mcp_json_member_string(writer, "from", "boot module");
-        mcp_json_end_object(writer);
-    }
-}
-
-struct listing {
-    struct mcp_json_writer *writer;
-    uint32_t count;
-};
-
-static int write_file(void *context, const char *name, const struct virtio_fs_attributes *attributes)
-{
-    struct listing *listing = context;
-    if (attributes->type != VIRTIO_FS_FILE)
-        return 0;
-    if (listing->count == LISTING_MAX)
-        return -EOVERFLOW;
-    listing->count++;
-    mcp_json_begin_object(listing->writer);
-    mcp_json_member_string(listing->writer, "path", name);
-    mcp_json_member_uint(listing->writer, "size", attributes->size);
-    mcp_json_member_string(listing->writer, "from", "share");
-    mcp_json_end_object(listing->writer);
-    return 0;
-}
-
-/* What can be loaded: the boot modules, and the files in the share's top folder. */
-static void write_models(struct mcp_json_writer *writer, struct virtio_fs *share)
-{
-    struct listing listing = {writer, 0};
-    mcp_json_key_write(writer, "models");
-    mcp_json_begin_array(writer);
-    write_module_list(writer);
-    int error = share != NULL ? virtio_fs_list(share, "", write_file, &listing) : 0;
-    mcp_json_end_array(writer);
-    if (share != NULL)
-        mcp_json_member_string(writer, "share",
-                               error == 0            ? virtio_fs_tag(share)
-                               : error == -EOVERFLOW ? "more files than can be listed here"
-                                                     : "cannot be listed: the share has failed");
-}
-
 /* With a share, in the model task: listing it waits for the host. */
 static void run_metadata(void *argument)
 {
@@ -301,7 +254,7 @@ static void run_metadata(void *argument)
     mcp_json_member_string(writer, "arch", description.arch);
     mcp_json_member_uint(writer, "entries", description.entries);
     mcp_json_member_uint(writer, "bytes", description.bytes);
-    write_models(writer, share_tag() != NULL ? share_get() : NULL);
+    model_list_write(writer, share_tag() != NULL ? share_get() : NULL);
     write_features(writer);
     mcp_json_key_write(writer, "build");
     mcp_json_begin_object(writer);
@@ -320,8 +273,8 @@ static void metadata(struct mcp_call *call, void *context)
     (void)context;
     if (share_tag() == NULL)
         run_metadata(call);
-    else if (queue(run_metadata, refuse_call, call) != 0)
-        overloaded(call, "too many calls wait for the model");
+    else if (tools_queue(run_metadata, tools_refuse, call) != 0)
+        tools_overloaded(call, TOOLS_QUEUE_FULL);
 }
 
 int tools_model_add(struct mcp_server *server)
@@ -373,5 +326,6 @@ int tools_model_add(struct mcp_server *server)
                         "\"openWorldHint\":false}",
          .handler = load_model},
     };
+    server_of_tools = server;
     return tools_add(server, tools, sizeof tools / sizeof tools[0]);
 }

@@ -30,6 +30,13 @@ struct log_entry {
     size_t text_length;
 };
 
+/* The most bytes of a line as log_line_format writes it (the terminating NUL not counted). */
+#define LOG_FORMATTED_MAX (LOG_LINE_MAX + 55)
+
+/* Writes "[    0.001234] INFO  vsock: text\n" and a NUL; `size` bytes, of which LOG_FORMATTED_MAX + 1 are
+ * always enough. Returns the length, as log_format does. */
+size_t log_line_format(const struct log_entry *entry, char *text, size_t size);
+
 /* Receives every line that passes the level, once, as it is written. `line` is "[    0.001234] INFO  vsock:
  * text\n", with a NUL after `length` bytes, and is valid during the call only. A sink must not call
  * log_write; one that does (it panics, say) is stopped after three levels. */

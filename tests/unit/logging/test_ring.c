@@ -287,6 +287,19 @@ static void test_sinks(void **state)
     for (unsigned i = 1; i < 4; i++)
         assert_string_equal(heard[i].text, heard[0].text);
 
+    /* The same lines from the ring. */
+    struct log_entry entry;
+    uint64_t cursor = 0;
+    size_t at = 0;
+    char line[LOG_FORMATTED_MAX + 1];
+    while (log_read(&cursor, LOG_DEBUG, &entry, NULL) == 1) {
+        size_t length = log_line_format(&entry, line, sizeof(line));
+        assert_int_equal(length, strlen(line));
+        assert_memory_equal(heard[0].text + at, line, length);
+        at += length;
+    }
+    assert_int_equal(at, heard[0].length);
+
     /* The longest line of all. */
     start(ring, sizeof(ring), LOG_DEBUG);
     memset(heard, 0, sizeof(heard));
