@@ -24,35 +24,21 @@ bool check_fail(struct check *check, enum keyword rule, struct mcp_json operand,
     return false;
 }
 
-static bool stop(struct check *check, enum keyword rule)
+bool check_stop(struct check *check, enum keyword rule)
 {
-    if (!check->stopped)
+    if (!check->stopped) {
         (void)check_fail(check, rule, (struct mcp_json){0}, check->root);
+        if (rule == FAULT_WORK)
+            check->work.steps = check->work.limit;
+    }
     check->stopped = true;
     return false;
-}
-
-bool check_spend(struct check *check, uint64_t steps)
-{
-    if (check->stopped)
-        return false;
-    if (steps >= check->work.limit - check->work.steps) {
-        check->work.steps = check->work.limit;
-        return stop(check, FAULT_WORK);
-    }
-    check->work.steps += steps;
-    return true;
-}
-
-bool check_spend_text(struct check *check, size_t length)
-{
-    return check_spend(check, length / 8);
 }
 
 bool check_enter(struct check *check)
 {
     check->depth++;
-    return check->depth <= SCHEMA_DEPTH_MAX || stop(check, FAULT_DEPTH);
+    return check->depth <= SCHEMA_DEPTH_MAX || check_stop(check, FAULT_DEPTH);
 }
 
 void check_leave(struct check *check)

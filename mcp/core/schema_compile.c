@@ -103,7 +103,8 @@ int schema_refuse(const struct compilation *compilation, struct mcp_json place, 
 
 /* ---- operands ---- */
 
-unsigned schema_type_bits(struct mcp_json name)
+/* The bit of a name ("string"), 0 for another text. "number" has TYPE_INTEGER too. */
+static unsigned type_bits(struct mcp_json name)
 {
     static const struct {
         const char *name;
@@ -147,9 +148,9 @@ static bool is_divisor(struct mcp_json operand)
 static bool are_types(struct mcp_json operand)
 {
     if (mcp_json_type(operand) != MCP_JSON_ARRAY)
-        return schema_type_bits(operand) != 0;
+        return type_bits(operand) != 0;
     for (EACH(each, operand))
-        if (schema_type_bits(each) == 0)
+        if (type_bits(each) == 0)
             return false;
     return mcp_json_count(operand) > 0;
 }
@@ -230,8 +231,16 @@ static bool is_extension(struct mcp_json key)
     return json_string_start(key, start, sizeof(start)) == 2 && start[0] == 'x' && start[1] == '-';
 }
 
-static void mark_schemas(struct schema *schema, enum operand kind, struct mcp_json operand)
+/* What is known of an operand once and for all. */
+static void note_operand(struct schema *schema, enum operand kind, struct mcp_json operand)
 {
+    uint32_t *link = &schema->notes[operand.token].link;
+
+    if (kind == OPERAND_TYPES) {
+        *link = mcp_json_type(operand) == MCP_JSON_STRING ? type_bits(operand) : 0;
+        for (EACH(each, operand))
+            *link |= type_bits(each);
+    }
     if (kind == OPERAND_SCHEMA)
         schema->notes[operand.token].height = 1;
     if (kind == OPERAND_SCHEMAS || kind == OPERAND_SCHEMA_MAP)
@@ -266,7 +275,7 @@ static int compile_keywords(const struct compilation *compilation, struct mcp_js
             return schema_refuse(compilation, operand, "this keyword stands there twice");
         seen |= UINT64_C(1) << (name - names);
         note->keyword = name->keyword;
-        mark_schemas(schema, name->operand, operand);
+        note_operand(schema, name->operand, operand);
     }
     return 0;
 }

@@ -54,7 +54,7 @@ static bool same_members(struct check *check, struct mcp_json a, struct mcp_json
         struct mcp_json other = mcp_json_first(b);
 
         while (mcp_json_type(other) != MCP_JSON_NONE &&
-               !schema_same_name(check, mcp_json_key(member), mcp_json_key(other)))
+               !schema_same_name(check, name_of(member), name_of(other)))
             other = mcp_json_next(other);
         if (mcp_json_type(other) == MCP_JSON_NONE || !schema_equal(check, member, other))
             return false;

@@ -16,7 +16,7 @@
 /* for (EACH(item, array)): the items of an array, or the members of an object. */
 #define EACH(each, container)                                                                                \
     struct mcp_json each = mcp_json_first(container);                                                        \
-    mcp_json_type(each) != MCP_JSON_NONE;                                                                    \
+    (each).document != NULL;                                                                                 \
     (each) = mcp_json_next(each)
 
 enum keyword {
@@ -67,7 +67,7 @@ enum keyword {
 
 struct note {
     /* Beside a name in a schema: the keyword that it is, and a token: where $ref leads, or the schema that
-     * the keyword is part of. */
+     * the keyword is part of. Beside the operand of "type": its bits. */
     uint8_t keyword;
     /* Beside a schema: how many schemas can be applied to one and the same value, one because of the other,
      * this one included. 0: the token is no schema. */
@@ -87,8 +87,11 @@ struct schema {
 #define TYPE_BIT(type) (1u << (type))
 #define TYPE_INTEGER   TYPE_BIT(MCP_JSON_OBJECT + 1)
 
-/* The bit of a name ("string"), 0 for another text. "number" has TYPE_INTEGER too. */
-unsigned schema_type_bits(struct mcp_json name);
+/* The name of a member; every value that EACH finds in an object has one. */
+static inline struct mcp_json name_of(struct mcp_json member)
+{
+    return (struct mcp_json){.document = member.document, .token = member.token - 1};
+}
 
 struct mcp_json schema_token(const struct schema *schema, uint32_t token);
 enum keyword schema_keyword_of(const struct schema *schema, struct mcp_json operand);
@@ -131,10 +134,23 @@ struct check {
     struct fault fault;
 };
 
+bool check_stop(struct check *check, enum keyword rule);
 /* False, and the check is stopped, when it has done too much. */
-bool check_spend(struct check *check, uint64_t steps);
+static inline bool check_spend(struct check *check, uint64_t steps)
+{
+    if (!check->stopped && steps < check->work.limit - check->work.steps) {
+        check->work.steps += steps;
+        return true;
+    }
+    return check_stop(check, FAULT_WORK);
+}
+
 /* For `length` bytes that are looked at. */
-bool check_spend_text(struct check *check, size_t length);
+static inline bool check_spend_text(struct check *check, size_t length)
+{
+    return check_spend(check, length / 8);
+}
+
 /* Around every recursion; what is entered is left, also when it is refused. */
 bool check_enter(struct check *check);
 void check_leave(struct check *check);

@@ -136,12 +136,8 @@ static unsigned type_bit(struct check *check, struct mcp_json value)
 
 static bool type(struct check *check, struct mcp_json types, struct mcp_json value)
 {
-    unsigned bits = 0;
+    unsigned bits = check->schema->notes[types.token].link;
 
-    if (mcp_json_type(types) == MCP_JSON_STRING)
-        bits = schema_type_bits(types);
-    for (EACH(each, types))
-        bits |= schema_type_bits(each);
     if ((bits & type_bit(check, value)) != 0)
         return true;
     return check->stopped ? false : fail_kind(check, bits, types, value);
@@ -294,20 +290,19 @@ static bool unique_items(struct check *check, struct mcp_json operand, struct mc
 
 /* ---- objects (Core 10.3.2, Validation 6.5) ---- */
 
-/* The first member of `object` with this name (a string of any document), or NONE. */
-static struct mcp_json member_named(struct check *check, struct mcp_json object, struct mcp_json name)
+/* Whether an object has a member of this name (a string of any document). */
+static bool has_member(struct check *check, struct mcp_json object, struct mcp_json name)
 {
-    struct mcp_json member = mcp_json_first(object);
-
-    while (mcp_json_type(member) != MCP_JSON_NONE && !schema_same_name(check, mcp_json_key(member), name))
-        member = mcp_json_next(member);
-    return member;
+    for (EACH(member, object))
+        if (schema_same_name(check, name_of(member), name))
+            return true;
+    return false;
 }
 
 static bool required(struct check *check, struct mcp_json names, struct mcp_json object)
 {
     for (EACH(name, names))
-        if (mcp_json_type(member_named(check, object, name)) == MCP_JSON_NONE)
+        if (!has_member(check, object, name))
             return check->stopped ? false : fail_part(check, KEYWORD_REQUIRED, name, object);
     return true;
 }
@@ -317,7 +312,7 @@ static bool properties(struct check *check, struct mcp_json schemas, struct mcp_
 {
     for (EACH(schema, schemas))
         for (EACH(member, object))
-            if (schema_same_name(check, mcp_json_key(schema), mcp_json_key(member)) &&
+            if (schema_same_name(check, name_of(schema), name_of(member)) &&
                 !schema_part_matches(check, schema, member))
                 return false;
     return !check->stopped;
@@ -330,7 +325,7 @@ static bool additional_properties(struct check *check, struct mcp_json schema, s
 
     (void)mcp_json_get_bool(schema, &allowed);
     for (EACH(member, object)) {
-        if (mcp_json_type(member_named(check, known, mcp_json_key(member))) != MCP_JSON_NONE)
+        if (has_member(check, known, name_of(member)))
             continue;
         if (check->stopped)
             return false;
@@ -345,7 +340,7 @@ static bool additional_properties(struct check *check, struct mcp_json schema, s
 static bool property_names(struct check *check, struct mcp_json schema, struct mcp_json object)
 {
     for (EACH(member, object))
-        if (!schema_part_matches(check, schema, mcp_json_key(member)))
+        if (!schema_part_matches(check, schema, name_of(member)))
             return false;
     return true;
 }
@@ -353,8 +348,7 @@ static bool property_names(struct check *check, struct mcp_json schema, struct m
 static bool dependent_required(struct check *check, struct mcp_json lists, struct mcp_json object)
 {
     for (EACH(names, lists))
-        if (mcp_json_type(member_named(check, object, mcp_json_key(names))) != MCP_JSON_NONE &&
-            !required(check, names, object))
+        if (has_member(check, object, name_of(names)) && !required(check, names, object))
             return false;
     return !check->stopped;
 }
@@ -362,8 +356,7 @@ static bool dependent_required(struct check *check, struct mcp_json lists, struc
 static bool dependent_schemas(struct check *check, struct mcp_json schemas, struct mcp_json object)
 {
     for (EACH(schema, schemas))
-        if (mcp_json_type(member_named(check, object, mcp_json_key(schema))) != MCP_JSON_NONE &&
-            !schema_matches(check, schema, object))
+        if (has_member(check, object, name_of(schema)) && !schema_matches(check, schema, object))
             return false;
     return !check->stopped;
 }
