@@ -40,7 +40,7 @@ void mcp_call_progress(struct mcp_call *call, double progress, double total, con
     if (text != NULL && call_format(call)->progress_messages)
         mcp_json_member_string(&message.writer, "message", text);
     write_trace(&message, call);
-    notification_end(call->reply.session, &message, call->reply.id, call->reply.id_length);
+    (void)notification_end(call->reply.session, &message, call->reply.id, call->reply.id_length);
 }
 
 static int wanted_level(const struct mcp_call *call)
@@ -65,5 +65,5 @@ void mcp_call_log(struct mcp_call *call, enum mcp_log_level level, const char *l
     notification_begin(call->reply.session, &message, "notifications/message");
     write_log_message(&message, level, logger, text);
     write_trace(&message, call);
-    notification_end(call->reply.session, &message, call->reply.id, call->reply.id_length);
+    (void)notification_end(call->reply.session, &message, call->reply.id, call->reply.id_length);
 }

@@ -237,16 +237,19 @@ void notification_begin(const struct mcp_session *session, struct message *messa
     mcp_json_begin_object(&message->writer);
 }
 
-void notification_end(struct mcp_session *session, struct message *message, const char *id, size_t id_length)
+int notification_end(struct mcp_session *session, struct message *message, const char *id, size_t id_length)
 {
     const char *text;
     size_t length;
+    int result;
 
     mcp_json_end_object(&message->writer);
     mcp_json_end_object(&message->writer);
-    if (mcp_json_finish(&message->writer, &text, &length) == 0)
+    result = mcp_json_finish(&message->writer, &text, &length);
+    if (result == 0)
         session_send(session, text, length, id, id_length);
     else
         session->server->statistics.lost_notifications++;
     mcp_json_writer_release(&message->writer);
+    return result;
 }

@@ -117,9 +117,10 @@ void reply_empty(const struct reply *reply);
 /* The error for a writer's -ENOMEM, -EFBIG or -EINVAL. */
 void reply_writer_error(const struct reply *reply, int error);
 
-/* Between these the caller writes the members of the params. */
+/* Between these the caller writes the members of the params. The end returns 0 once it is sent; or a negative errno,
+ * and nobody was told. */
 void notification_begin(const struct mcp_session *session, struct message *message, const char *method);
-void notification_end(struct mcp_session *session, struct message *message, const char *id, size_t id_length);
+int notification_end(struct mcp_session *session, struct message *message, const char *id, size_t id_length);
 
 /* ---- batches: batch.c ---- */
 

@@ -21,7 +21,8 @@ int level_find(struct mcp_json name)
     return LEVEL_UNSET;
 }
 
-void write_log_message(struct message *message, enum mcp_log_level level, const char *logger, const char *text)
+void write_log_message(struct message *message, enum mcp_log_level level, const char *logger,
+                       const char *text)
 {
     int index = (int)level < LEVEL_COUNT ? (int)level : LEVEL_COUNT - 1;
 
@@ -44,7 +45,7 @@ void mcp_server_log(struct mcp_server *server, enum mcp_log_level level, const c
 
             notification_begin(session, &message, "notifications/message");
             write_log_message(&message, level, logger, text);
-            notification_end(session, &message, NULL, 0);
+            (void)notification_end(session, &message, NULL, 0);
         }
         next = session->next;
         session_leave(session);

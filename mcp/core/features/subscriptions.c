@@ -141,7 +141,8 @@ static void subscribe(const struct request *request, struct mcp_json uri)
     if (subscription == NULL)
         return;
     (void)mcp_json_get_string(uri, subscription->texts, size);
-    if (resource_find(session->server, subscription->texts) != NULL) {
+    if (strlen(subscription->texts) == size - 1 &&
+        resource_find(session->server, subscription->texts) != NULL) {
         reply_empty(&request->reply);
         return;
     }
@@ -191,7 +192,7 @@ static void write_id(struct message *message, const char *id, size_t id_length)
     mcp_json_end_object(&message->writer);
 }
 
-static void acknowledge(struct mcp_session *session, const struct subscription *subscription)
+static int acknowledge(struct mcp_session *session, const struct subscription *subscription)
 {
     const char *text = subscription->texts + subscription->id_length;
     struct message message;
@@ -211,7 +212,7 @@ static void acknowledge(struct mcp_session *session, const struct subscription *
         mcp_json_end_array(&message.writer);
     }
     mcp_json_end_object(&message.writer);
-    notification_end(session, &message, subscription->texts, subscription->id_length);
+    return notification_end(session, &message, subscription->texts, subscription->id_length);
 }
 
 /* What is wrong with the filter, or NULL; the lists that it wants, and the size of its URIs. */
@@ -298,8 +299,12 @@ static void handle_listen(const struct request *request)
     session->watches -= subscription->uris;
     keep_uris(session->server, subscription, uris);
     session->watches += subscription->uris;
-    acknowledge(session, subscription); /* which may be gone when this returns */
-    reply_nothing(&request->reply);
+    if (acknowledge(session, subscription) == 0) { /* the subscription may be gone */
+        reply_nothing(&request->reply);
+        return;
+    }
+    (void)subscription_cancel(session, request->reply.id, request->reply.id_length);
+    reply_overloaded(&request->reply, "Overloaded: out of memory for this subscription");
 }
 
 void mcp_session_end_subscriptions(struct mcp_session *session)
@@ -369,7 +374,7 @@ static void tell(struct mcp_session *session, const struct subscription *subscri
         write_id(&message, id, id_length);
     if (uri != NULL)
         mcp_json_member_string(&message.writer, "uri", uri);
-    notification_end(session, &message, id, id_length);
+    (void)notification_end(session, &message, id, id_length);
 }
 
 static void tell_subscriptions(struct mcp_session *session, uint32_t list, const char *method,

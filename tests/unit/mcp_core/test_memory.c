@@ -33,14 +33,88 @@ static void echo(struct mcp_call *call, void *context)
 static const struct mcp_tool tool = {
     .name = "echo", .input_schema = "{\"type\":\"object\"}", .handler = echo};
 
+static void read_it(struct mcp_call *call, void *context)
+{
+    static const struct mcp_content blob = {
+        .type = MCP_CONTENT_RESOURCE_BLOB, .data = "blob", .size = 4, .meta = "{\"a\":1}"};
+
+    (void)context;
+    mcp_call_content(call, &blob);
+    mcp_call_text(call, mcp_call_uri(call), strlen(mcp_call_uri(call)));
+    mcp_call_finish(call);
+}
+
+static void not_there(struct mcp_call *call, void *context)
+{
+    (void)context;
+    mcp_call_not_found(call);
+}
+
+/* Tells what there is to tell: more than fits on the stack, so that it takes memory. */
+static void tell(struct mcp_call *call, void *context)
+{
+    char text[600];
+
+    (void)context;
+    memset(text, 't', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    mcp_call_progress(call, 1, 2, text);
+    mcp_call_log(call, MCP_LOG_ALERT, "memory", text);
+    mcp_json_member_string(mcp_call_result_meta(call), "x", text);
+    mcp_server_resource_updated(client.server, "file:///a");
+    mcp_server_log(client.server, MCP_LOG_ALERT, NULL, text);
+    mcp_call_text(call, text, sizeof(text) - 1);
+    mcp_call_finish(call);
+}
+
+static void complete(struct mcp_call *call, void *context)
+{
+    const char *name, *value;
+    size_t length;
+
+    (void)context;
+    mcp_call_completing(call, &name, &value, &length);
+    mcp_call_suggest(call, name);
+    mcp_call_suggest(call, value);
+    mcp_call_finish(call);
+}
+
+static const struct mcp_tool teller = {
+    .name = "tell", .input_schema = "{\"type\":\"object\"}", .handler = tell};
+
+static const struct mcp_resource resources[] = {
+    {.uri = "file:///a", .name = "a", .handler = read_it},
+    {.uri = "file:///lost", .name = "l", .handler = not_there},
+    {.uri = "note:{x}/{+y}", .name = "n", .handler = read_it, .complete = complete},
+};
+
+static const struct mcp_prompt_argument argument = {.name = "text", .required = true};
+
+static const struct mcp_prompt prompt = {
+    .name = "echo", .arguments = &argument, .argument_count = 1, .handler = tell, .complete = complete};
+
+static int declare(struct mcp_server *server)
+{
+    int result = mcp_server_add_tool(server, &tool);
+
+    if (result == 0)
+        result = mcp_server_add_tool(server, &teller);
+    for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]) && result == 0; i++)
+        result = mcp_server_add_resource(server, &resources[i]);
+    return result == 0 ? mcp_server_add_prompt(server, &prompt) : result;
+}
+
 static void start(const char *version)
 {
     struct mcp_server_config config = test_config;
 
     config.methods_are_tools = true;
+    config.logging = true;
+    config.lists_change = true;
+    config.resources_change = true;
     client = (struct client){0};
     client_start(&client, &config);
-    assert_int_equal(mcp_server_add_tool(client.server, &tool), 0);
+    assert_int_equal(declare(client.server), 0);
     if (version != NULL)
         client_initialise(&client, version);
 }
@@ -53,6 +127,13 @@ static void count_ids(struct client *receiver)
 {
     json_t *json = test_load(receiver->last, receiver->last_length, NULL);
     size_t count = json_is_array(json) ? json_array_size(json) : 1;
+
+    if (json_object_get(json, "method") != NULL) { /* a notification */
+        if (strstr(receiver->last, "acknowledged") != NULL)
+            with_id++;
+        json_decref(json);
+        return;
+    }
 
     for (size_t i = 0; i < count; i++) {
         json_t *answer = json_is_array(json) ? json_array_get(json, i) : json;
@@ -89,6 +170,35 @@ static const struct {
      "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"tools/call\",\"params\":{\"name\":\"echo\","
      "\"arguments\":{\"text\":1}}}",
      "7"},
+#define REQUEST(method, params)                                                                              \
+    "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"" method "\",\"params\":{" params "}}", "7"
+#define MODERN                                                                                               \
+    "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","                                 \
+    "\"io.modelcontextprotocol/clientCapabilities\":{},\"io.modelcontextprotocol/logLevel\":\"debug\","      \
+    "\"progressToken\":\"p\",\"traceparent\":\"t\"}"
+#define BOTH_ERAS(method, params)                                                                            \
+    {"2025-11-25", REQUEST(method, params "\"_meta\":{\"progressToken\":1}")},                               \
+    {                                                                                                        \
+        NULL, REQUEST(method, params MODERN)                                                                 \
+    }
+    BOTH_ERAS("resources/list", ""),
+    BOTH_ERAS("resources/templates/list", ""),
+    BOTH_ERAS("prompts/list", ""),
+    BOTH_ERAS("tools/list", ""),
+    BOTH_ERAS("resources/read", "\"uri\":\"file:///a\","),
+    BOTH_ERAS("resources/read", "\"uri\":\"file:///lost\","),
+    BOTH_ERAS("resources/read", "\"uri\":\"file:///none\","),
+    BOTH_ERAS("resources/read", "\"uri\":\"note:a%20b/c/d\","),
+    BOTH_ERAS("prompts/get", "\"name\":\"echo\",\"arguments\":{\"text\":\"x\"},"),
+    BOTH_ERAS("tools/call", "\"name\":\"tell\","),
+    BOTH_ERAS("completion/complete", "\"ref\":{\"type\":\"ref/prompt\",\"name\":\"echo\"},\"argument\":{"
+                                     "\"name\":\"text\",\"value\":\"v\"},\"context\":{\"arguments\":{}},"),
+    {NULL, REQUEST("server/discover", MODERN)},
+    {NULL, REQUEST("subscriptions/listen", "\"notifications\":{\"toolsListChanged\":true,"
+                                           "\"resourceSubscriptions\":[\"file:///a\"]}," MODERN)},
+    {"2025-11-25", REQUEST("resources/subscribe", "\"uri\":\"file:///a\"")},
+    {"2025-11-25", REQUEST("resources/subscribe", "\"uri\":\"file:///none\"")},
+    {"2025-11-25", REQUEST("logging/setLevel", "\"level\":\"info\"")},
 };
 
 static void every_allocation_fails_once(void **state)
@@ -231,7 +341,7 @@ static void servers_and_tools(void **state)
         config.memory = test_memory_hooks(&memory);
         result = mcp_server_create(&config, &server);
         if (result == 0)
-            result = mcp_server_add_tool(server, &tool);
+            result = declare(server);
         if (result == 0)
             result = mcp_session_open(server, NULL, NULL, &session);
         assert_true(result == 0 || result == -ENOMEM);
@@ -239,7 +349,7 @@ static void servers_and_tools(void **state)
         mcp_server_destroy(server);
         assert_int_equal(memory.held, 0);
     } while (result != 0);
-    assert_int_equal(fail_at, 8);
+    assert_true(fail_at > 15);
 }
 
 int main(void)
