@@ -50,7 +50,7 @@ struct slice {
     size_t length;
 };
 
-/* One walk over the bytes, which checks all of them. */
+/* One walk over the bytes. The first one, without entries, checks all of them. */
 struct scan {
     struct work *work;
     struct airt_error *error;
@@ -64,7 +64,7 @@ struct scan {
 int scan_add(struct dictionary *dictionary, struct scan *scan, size_t question);
 
 /* Checks that [start, start + length) is UTF-8 without control characters other than tab and line ends. Sets
- * *bad to the first byte that is not, and returns -EINVAL then; or -ECANCELED. */
+ * *bad to the first byte that is not, and returns -EINVAL then; or -ECANCELED. Only in the first walk. */
 int scan_text(struct dictionary *dictionary, struct scan *scan, size_t start, size_t length, size_t *bad);
 
 /* binary.c and text.c: walk, and find again what was found. */

@@ -27,39 +27,70 @@ int scan_add(struct dictionary *dictionary, struct scan *scan, size_t question)
     return work_spend(scan->work, WORK_PER_QUESTION);
 }
 
-/* Whether eight bytes are all printable ASCII, as nearly all text is: none has its top bit, is below a space
- * (then the subtraction borrows into a top bit), or is DEL (then the addition carries into its top bit). */
-static bool eight_plain(const char *text)
+/* A number whose top bits say which of eight bytes are not printable ASCII, as nearly all text is: those that
+ * have their own top bit, are below a space (then the subtraction borrows into a top bit), or are DEL (then
+ * the addition carries into its top bit). Bytes behind one of them may be marked, too. */
+static uint64_t not_plain(const char *text)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     uint64_t bytes;
 
     memcpy(&bytes, text, sizeof(bytes));
-    return ((bytes | (bytes - ones * 0x20) | (bytes + ones)) & ones * 0x80) == 0;
+    return bytes | (bytes - ones * 0x20) | (bytes + ones);
+}
+
+/* How many bytes from the start are surely printable ASCII. */
+static size_t plain_length(const char *text, size_t length)
+{
+    const uint64_t tops = UINT64_C(0x8080808080808080);
+    size_t at = 0;
+
+    while (length - at >= 32 && ((not_plain(text + at) | not_plain(text + at + 8) |
+                                  not_plain(text + at + 16) | not_plain(text + at + 24)) &
+                                 tops) == 0)
+        at += 32;
+    while (length - at >= 8 && (not_plain(text + at) & tops) == 0)
+        at += 8;
+    /* The last few again, with some before them. */
+    if (length - at < 8 && length >= 8 && (not_plain(text + length - 8) & tops) == 0)
+        at = length;
+    return at;
+}
+
+/* One character; returns its length, 0 when it is refused. */
+static size_t check_character(const char *text, size_t length)
+{
+    uint32_t character;
+    size_t bytes = utf8_decode(text, length, &character);
+    bool control =
+        bytes != 0 && ((character < 0x20 && character != '\t' && character != '\n' && character != '\r') ||
+                       (character >= 0x7f && character < 0xa0));
+
+    return control ? 0 : bytes;
 }
 
 int scan_text(struct dictionary *dictionary, struct scan *scan, size_t start, size_t length, size_t *bad)
 {
     size_t end = start + length;
-    size_t counted = start;
 
+    if (scan->entries != NULL)
+        return work_spend(scan->work, length); /* the first walk has checked it */
     for (size_t at = start; at < end;) {
-        uint32_t character = ' ';
-        bool plain = end - at >= 8 && eight_plain(dictionary->data + at);
-        size_t bytes = plain ? 8 : utf8_decode(dictionary->data + at, end - at, &character);
-        bool control = (character < 0x20 && character != '\t' && character != '\n' && character != '\r') ||
-                       (character >= 0x7f && character < 0xa0);
+        size_t portion = at;
 
-        if (bytes == 0 || control) {
-            *bad = at;
-            return -EINVAL;
+        while (at < end && at - portion < CHECK_CHUNK) {
+            size_t left = end - at < CHECK_CHUNK ? end - at : CHECK_CHUNK;
+            size_t plain = plain_length(dictionary->data + at, left);
+            size_t bytes = plain > 0 ? plain : check_character(dictionary->data + at, end - at);
+
+            if (bytes == 0) {
+                *bad = at;
+                return -EINVAL;
+            }
+            at += bytes;
         }
-        at += bytes;
-        if (at - counted >= CHECK_CHUNK || at == end) {
-            if (work_spend(scan->work, at - counted) != 0)
-                return -ECANCELED;
-            counted = at;
-        }
+        if (work_spend(scan->work, at - portion) != 0)
+            return -ECANCELED;
     }
     return 0;
 }

@@ -5,19 +5,26 @@
 
 #include "../utf8.h"
 
-#define LISTED_MAX 7  /* bytes of the longest word in the lists below */
-#define WORD_MAX   32 /* longer words, and those beyond ASCII, keep their endings */
+#define WORD_MAX 32 /* longer words, and those beyond ASCII, keep their endings */
 
 static bool in(uint32_t character, uint32_t first, uint32_t last)
 {
     return character >= first && character <= last;
 }
 
+/* An ASCII letter or digit, which most characters are, as normalised text has it; 0 for others. */
+static uint32_t plain_letter(uint32_t character)
+{
+    if (in(character | 0x20, 'a', 'z'))
+        return character | 0x20;
+    return in(character, '0', '9') ? character : 0;
+}
+
 /* Punctuation, symbols and spaces; every other character belongs to a word. */
 static bool is_separator(uint32_t character)
 {
     if (character < 0x80)
-        return !in(character, '0', '9') && !in(character, 'a', 'z') && !in(character, 'A', 'Z');
+        return plain_letter(character) == 0;
     if (character < 0xc0)
         return character != 0xaa && character != 0xb5 && character != 0xba;
     return character == 0xd7 || character == 0xf7 || character == 0xfeff || in(character, 0x2000, 0x206f) ||
@@ -25,11 +32,9 @@ static bool is_separator(uint32_t character)
            in(character, 0xff00, 0xff0f) || in(character, 0xff1a, 0xff20);
 }
 
-/* Lower case where upper and lower lie in regular blocks: enough for the languages of Europe. */
+/* Lower case beyond ASCII, where upper and lower lie in regular blocks: enough for Europe's languages. */
 static uint32_t fold(uint32_t character)
 {
-    if (character < 0x80)
-        return in(character, 'A', 'Z') ? character + 0x20 : character;
     if (in(character, 0xc0, 0xde))
         return character + 0x20; /* 0xd7 is a separator */
     if (in(character, 0x100, 0x137) && character != 0x130 && character != 0x131)
@@ -123,27 +128,42 @@ uint32_t words_next(struct words *words)
         return character;
     }
     while (words->at < words->length) {
-        size_t length;
+        size_t length = 1;
+        uint32_t letter;
 
-        character = character_at(words, words->at, &length);
+        character = (unsigned char)words->text[words->at];
+        letter = plain_letter(character);
+        if (character >= 0x80) {
+            character = character_at(words, words->at, &length);
+            letter = is_separator(character) ? 0 : fold(character);
+        }
         words->at += length;
-        if (is_separator(character)) {
+        if (letter == 0) {
             bool apostrophe = character == '\'' || character == 0x2019;
 
             if (words->in_word && !(apostrophe && word_goes_on(words)))
                 words->in_word = false;
             continue;
         }
-        character = fold(character);
         if (words->in_word || !words->any) {
             words->in_word = words->any = true;
-            return character;
+            return letter;
         }
         words->in_word = true;
-        words->held = character;
+        words->held = letter;
         return ' ';
     }
     return WORDS_END;
+}
+
+/* What words_next would return behind a letter, where it is an ASCII letter or digit; else 0, and nothing is
+ * taken. */
+static uint32_t next_plain(struct words *words)
+{
+    uint32_t letter = words->at < words->length ? plain_letter((unsigned char)words->text[words->at]) : 0;
+
+    words->at += letter != 0;
+    return letter;
 }
 
 /* --- hashes --- */
@@ -174,8 +194,11 @@ uint32_t words_hash(const char *text, size_t length)
     uint32_t character;
 
     words_start(&words, text, length);
-    while ((character = words_next(&words)) != WORDS_END)
+    while ((character = words_next(&words)) != WORDS_END) {
         hash = hash_add(hash, character);
+        while (character != ' ' && (character = next_plain(&words)) != 0)
+            hash = hash_add(hash, character);
+    }
     return hash_finish(hash);
 }
 
@@ -205,34 +228,46 @@ bool words_empty(const char *text, size_t length)
 
 /* --- tokens --- */
 
+/* A word of the lists, NUL bytes behind it: eight bytes that compare as one number. */
+typedef char listed_word[8];
+
 /* Both sorted. */
-static const char *const silent_words[] = {"a",  "an",   "and", "are",  "as", "at",  "be",   "by",  "did",
+static const listed_word silent_words[] = {"a",  "an",   "and", "are",  "as", "at",  "be",   "by",  "did",
                                            "do", "does", "for", "in",   "is", "it",  "its",  "of",  "on",
                                            "or", "that", "the", "this", "to", "was", "were", "with"};
-static const char *const weak_words[] = {
+static const listed_word weak_words[] = {
     "about",  "am",   "any",   "can",  "could", "explain", "from",  "get",  "give",  "has",
     "have",   "how",  "i",     "if",   "me",    "mean",    "means", "my",   "our",   "please",
     "should", "tell", "there", "they", "we",    "what",    "whats", "when", "where", "which",
     "who",    "why",  "will",  "work", "works", "would",   "you",   "your"};
 
-static bool listed(const char *const *list, size_t count, const char *word)
+/* In the order of the alphabet, on a little-endian machine. */
+static uint64_t word_number(const char word[sizeof(listed_word)])
+{
+    uint64_t number;
+
+    memcpy(&number, word, sizeof(number));
+    return __builtin_bswap64(number);
+}
+
+static bool listed(const listed_word *list, size_t count, uint64_t wanted)
 {
     size_t low = 0;
 
     while (low < count) {
         size_t middle = low + (count - low) / 2;
-        int order = strcmp(list[middle], word);
+        uint64_t number = word_number(list[middle]);
 
-        if (order == 0)
+        if (number == wanted)
             return true;
-        if (order < 0)
+        if (number < wanted)
             low = middle + 1;
         else
             count = middle;
     }
     return false;
 }
-#define LISTED(list, word) listed(list, sizeof(list) / sizeof((list)[0]), word)
+#define LISTED(list, number) listed(list, sizeof(list) / sizeof((list)[0]), number)
 
 static bool ends_in(const char *word, size_t length, const char *ending)
 {
@@ -290,10 +325,19 @@ static size_t strip_ending(char *word, size_t length)
     return length;
 }
 
+static uint64_t hash_plain(const char *word, size_t length)
+{
+    uint64_t hash = HASH_START;
+
+    for (size_t i = 0; i < length; i++)
+        hash = hash_add(hash, (unsigned char)word[i]);
+    return hash;
+}
+
 bool words_token(struct words *words, uint32_t *token)
 {
     for (;;) {
-        char word[WORD_MAX + 1];
+        char word[WORD_MAX] = {0};
         size_t length = 0;
         uint64_t hash = HASH_START;
         uint32_t character = words_next(words);
@@ -305,10 +349,14 @@ bool words_token(struct words *words, uint32_t *token)
         if (character == WORDS_END)
             return false;
         while (character != ' ' && character != WORDS_END) {
-            hash = hash_add(hash, character);
-            plain = plain && character < 0x80 && length < WORD_MAX;
-            if (plain)
+            if (plain && character < 0x80 && length < WORD_MAX) {
                 word[length++] = (char)character;
+                while (length < WORD_MAX && (character = next_plain(words)) != 0)
+                    word[length++] = (char)character;
+            } else {
+                hash = hash_add(plain ? hash_plain(word, length) : hash, character);
+                plain = false;
+            }
             if (is_unspaced(character))
                 break;
             character = words_next(words);
@@ -318,14 +366,12 @@ bool words_token(struct words *words, uint32_t *token)
             }
         }
         if (plain) {
-            word[length] = '\0';
-            if (length <= LISTED_MAX && LISTED(silent_words, word))
+            uint64_t number = word_number(word);
+
+            if (length < sizeof(listed_word) && LISTED(silent_words, number))
                 continue;
-            weak = length <= LISTED_MAX && LISTED(weak_words, word) ? TOKEN_WEAK : 0;
-            length = strip_ending(word, length);
-            hash = HASH_START;
-            for (size_t i = 0; i < length; i++)
-                hash = hash_add(hash, (unsigned char)word[i]);
+            weak = length < sizeof(listed_word) && LISTED(weak_words, number) ? TOKEN_WEAK : 0;
+            hash = hash_plain(word, strip_ending(word, length));
         }
         *token = (hash_finish(hash) & ~TOKEN_WEAK) | weak;
         return true;
