@@ -314,9 +314,10 @@ static void a_bridge_takes_over_a_running_vm(void **state)
     assert_int_equal(packet.header.destination_port, 5000);
     guest_expect(vm, VSOCK_RESET, &packet); /* for that packet */
     guest_expect_nothing(vm);
-    expect_echo(vm);
+    /* Not a port that the guest may still have packets for. */
     client = client_open(vm, &next_port);
-    assert_int_not_equal(next_port, idle_port);
+    assert_true(next_port - idle_port > 2);
+    expect_echo(vm);
     (void)close(client);
     assert_false(vm_hung_up(vm));
     end_kept(vm, &kept);
