@@ -7,7 +7,7 @@ calls it with mcp-cli; here it is judged what came out of that. The outer Linux 
 QEMU and mcp-cli with their shared libraries, and busybox. Debian's kernel and busybox are downloaded once, into the build
 folder, and unpacked there: nothing is installed.
 
-    nested.py GUEST        GUEST is the image of tests/guest
+    nested.py GUEST VSOCK_HOST    the image of tests/guest, the program of vsock_host.c
 """
 import json
 import os
@@ -106,7 +106,7 @@ class Initramfs:
                            stderr=subprocess.DEVNULL, check=True)
 
 
-def make_initramfs(image, packages, folder, guest):
+def make_initramfs(image, packages, folder, guest, vsock_host):
     qemu = shutil.which("qemu-system-x86_64")
     if qemu is None:
         raise Skip("qemu-system-x86_64 is not installed")
@@ -117,6 +117,7 @@ def make_initramfs(image, packages, folder, guest):
         linux.add(packages / f"{module}.ko", f"modules/{number}-{module}.ko")
     linux.add_program(qemu, "usr/bin/qemu-system-x86_64")  # it looks for its firmware from there
     linux.add_program(BUILD / "tools" / "mcp-cli", "bin/mcp-cli")
+    linux.add_program(vsock_host, "bin/vsock_host")
     for file in FIRMWARE:
         if not pathlib.Path(file).exists():
             raise Skip(f"{file} is missing")
@@ -207,6 +208,14 @@ class Nested(unittest.TestCase):
         self.check_start("pvh", "PVH", 3)
         self.check_tools("pvh", "pvh")
 
+    def test_exported_log(self):
+        """The kernel's log over AF_VSOCK is what its serial port says."""
+        exported = self.results.text("pvh", "exported").splitlines()
+        serial = self.results.text("pvh", "vm.serial").splitlines()
+        self.assertEqual(exported[0], "--- microkernelia: log from line 0")
+        self.assertIn("ready in", "".join(exported))
+        self.assertEqual(exported[1:], [line for line in serial if line.startswith("[")][:len(exported) - 1])
+
     def test_closed_port(self):
         self.assertEqual(self.results.text("pvh", "closed.status"), "3\n")
         self.assertRegex(self.results.text("pvh", "closed.err"), "(?i)reset|refused")
@@ -239,7 +248,7 @@ class Nested(unittest.TestCase):
         self.check_tools("moved", "pvh")
 
     def test_guests(self):
-        for check in ("clock", "interrupts"):
+        for check in ("clock", "interrupts", "messages"):
             with self.subTest(check):
                 self.assertEqual(self.results.text("guest", f"check={check}.status"), "33\n")  # guest.h: all passed
                 self.assertNotIn("not ok", self.results.text("guest", f"check={check}.serial"))
@@ -251,12 +260,13 @@ class Nested(unittest.TestCase):
 
 
 def main():
+    vsock_host = pathlib.Path(sys.argv.pop())
     guest = pathlib.Path(sys.argv.pop())
     with tempfile.TemporaryDirectory(prefix="mk-nested-") as name:
         folder = pathlib.Path(name)
         try:
             packages = debian()
-            make_initramfs(folder / "initramfs", packages, folder / "root", guest)
+            make_initramfs(folder / "initramfs", packages, folder / "root", guest, vsock_host)
         except Skip as reason:
             print(f"skipped: {reason}")
             return SKIPPED
