@@ -13,7 +13,7 @@ static struct {
     struct vsock_connection *connection; /* NULL: none, until retry_at */
     bool connected;
     bool begun; /* the connection's first line is made */
-    bool complained;
+    bool complained, complained_of_device;
     uint64_t retry_at, retry_delay;
     uint64_t cursor; /* in the log: of the first line that is not wholly sent */
     uint64_t next;   /* the cursor behind what is in `text` */
@@ -149,4 +149,11 @@ void log_export_drop(void)
     export.retry_delay = RETRY_MIN_US;
     retry_later();
     export.retry_at = 0;
+}
+
+void log_export_no_device(void)
+{
+    if (export.port != 0 && !export.complained_of_device)
+        log_write(LOG_WARNING, "log", "log=vsock: there is no vsock device");
+    export.complained_of_device = true;
 }

@@ -30,5 +30,7 @@ bool log_export_event(struct vsock_connection *connection, enum vsock_event even
 
 /* The device goes, and the connection with it. */
 void log_export_drop(void);
+/* There is no vsock device: says so once, if the log was to go there. */
+void log_export_no_device(void);
 
 #endif

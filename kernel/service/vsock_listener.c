@@ -109,6 +109,8 @@ static bool announce(void)
     if (vsock != NULL)
         log_write(LOG_INFO, "service", "listening on vsock %llu:%u",
                   (unsigned long long)vsock_guest_cid(vsock), MCP_PORT);
+    else
+        log_export_no_device();
     return vsock != NULL;
 }
 

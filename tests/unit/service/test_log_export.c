@@ -293,6 +293,17 @@ static void test_device_goes(void **state)
     assert_non_null(strstr(current()->text, "\n[    1.234567] INFO  test: last\n"));
 }
 
+static void test_no_device(void **state)
+{
+    (void)state;
+    struct log_statistics before, after;
+    log_get_statistics(&before);
+    log_export_no_device();
+    log_export_no_device();
+    log_get_statistics(&after);
+    assert_int_equal(after.written - before.written, 1);
+}
+
 /* The longest line, behind a note, fits. */
 static void test_long_lines(void **state)
 {
@@ -327,10 +338,15 @@ static void test_no_place_for_a_sink(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_port),     cmocka_unit_test(test_from_the_start),
-        cmocka_unit_test(test_slow_reader), cmocka_unit_test(test_reader_goes_and_comes),
-        cmocka_unit_test(test_back_off),    cmocka_unit_test(test_device_goes),
-        cmocka_unit_test(test_long_lines),  cmocka_unit_test(test_no_place_for_a_sink),
+        cmocka_unit_test(test_no_port),
+        cmocka_unit_test(test_from_the_start),
+        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_reader_goes_and_comes),
+        cmocka_unit_test(test_back_off),
+        cmocka_unit_test(test_device_goes),
+        cmocka_unit_test(test_no_device),
+        cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_no_place_for_a_sink),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -68,6 +68,43 @@ static void test_connect(void **state)
     host_stop();
 }
 
+/* An owner that sleeps until the deadline, or until it is woken, misses no time-out. */
+static void test_deadline(void **state)
+{
+    (void)state;
+    host_start();
+    struct vsock_connection *connection = NULL;
+
+    assert_true(vsock_deadline(host.vsock) == UINT64_MAX);
+    vsock_close(host_connect(HOST_PORT));
+    assert_int_equal(host.wakes, 1);
+    uint64_t close_at = vsock_deadline(host.vsock);
+    assert_true(close_at > fake_os.now + 7900000 && close_at <= fake_os.now + 8000000);
+    assert_int_equal(host_pump(), 0);
+    host_expect(VSOCK_OP_SHUTDOWN, HOST_PORT);
+    vsock_close(host_connect(HOST_PORT + 1)); /* later than the first: nobody needs to know */
+    assert_int_equal(host.wakes, 0);
+    assert_true(vsock_deadline(host.vsock) == close_at);
+
+    assert_int_equal(vsock_connect(host.vsock, VSOCK_CID_HOST, 77, &connection), 0);
+    assert_int_equal(host.wakes, 1);
+    uint64_t connect_at = vsock_deadline(host.vsock);
+    assert_true(connect_at > fake_os.now + 1900000 && connect_at <= fake_os.now + 2000000);
+    fake_os.now = connect_at;
+    assert_int_equal(host_pump(), 0);
+    assert_int_equal(host_count(VSOCK_RESET, connection), 1);
+    vsock_close(connection);
+    assert_true(vsock_deadline(host.vsock) == close_at);
+    for (int i = 0; i < 2; i++) {
+        fake_os.now = vsock_deadline(host.vsock);
+        assert_int_equal(vsock_poll(host.vsock), 0);
+    }
+    assert_true(vsock_deadline(host.vsock) == UINT64_MAX);
+    assert_int_equal(host.vsock->connection_count, 0);
+    host_drain();
+    host_stop();
+}
+
 /* Ports that are listened on or in use are passed over, and the choice wraps. */
 static void test_connect_ports(void **state)
 {
@@ -226,11 +263,9 @@ static void test_close_within_event(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_connect),
-        cmocka_unit_test(test_connect_ports),
-        cmocka_unit_test(test_64_connections_and_one),
-        cmocka_unit_test(test_transport_reset),
-        cmocka_unit_test(test_close_within_event),
+        cmocka_unit_test(test_connect),         cmocka_unit_test(test_deadline),
+        cmocka_unit_test(test_connect_ports),   cmocka_unit_test(test_64_connections_and_one),
+        cmocka_unit_test(test_transport_reset), cmocka_unit_test(test_close_within_event),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
