@@ -16,6 +16,12 @@
 
 static const struct listener *const listeners[] = {&vsock_listener, &console_listener};
 
+static void report(void *context, const char *line)
+{
+    (void)context;
+    log_write(LOG_ERROR, "service", "%s", line);
+}
+
 int service_start(const struct boot_info *boot, const struct options *options)
 {
     static const struct mcp_server_config config = {
@@ -27,6 +33,7 @@ int service_start(const struct boot_info *boot, const struct options *options)
         .resources_change = true,
         .logging = true,
         .methods_are_tools = true,
+        .report = report,
     };
     client_pool_initialise();
     struct mcp_server_config with_memory = config;
