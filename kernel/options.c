@@ -167,6 +167,8 @@ void options_parse(struct boot_info *info, struct options *options)
             options->policy = (struct option_text){value, value_length};
         else if (word_is(at, name_length, "virtio_mmio.device"))
             good = add_mmio(options, value, value_length);
+        else if (word_is(at, length, "nokaslr"))
+            ; /* arch has heeded it (layout.c) */
         else
             known = false;
         if (!known || !good)

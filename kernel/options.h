@@ -9,6 +9,7 @@
  *   module=NAME              what to call a boot module that came without a name
  *   policy=RULES             who may connect, and what each may do, as <service/policy.h> has it
  *   policy=share:PATH        the same, in a file of the share
+ *   nokaslr                  everything stands where it is linked, or where its window begins (arch/mmu.h)
  *   virtio_mmio.device=SIZE@BASE:LINE[:ID]
  *                            a virtio device that is not on PCI, as Linux has it
  * (admin-guide/kernel-parameters): SIZE may end in K, M or G; SIZE and BASE may be hexadecimal (0x); ID is

@@ -14,6 +14,8 @@
 static enum panic_action action = PANIC_EXIT;
 static bool panicking;
 
+extern const uint8_t image_start[], text_end[];
+
 void panic_set_action(enum panic_action chosen)
 {
     action = chosen;
@@ -53,6 +55,14 @@ static void print_address(const char *label, uintptr_t address, unsigned behind)
         log_write(LOG_ERROR, "panic", "%s %016llx", label, (unsigned long long)address);
 }
 
+/* What to take off an address to find it in the ELF file. */
+static void print_distance(void)
+{
+    if (mmu_layout.image_distance != 0)
+        log_write(LOG_ERROR, "panic", "image %016llx, moved by %llx",
+                  (unsigned long long)(uintptr_t)image_start, (unsigned long long)mmu_layout.image_distance);
+}
+
 /* Follows saved frame pointers (System V ABI, 3.2.2) for as long as they point up a mapped stack. */
 static void backtrace(uintptr_t frame)
 {
@@ -76,6 +86,7 @@ static _Noreturn void report(enum panic_code code, uintptr_t frame, const char *
     char text[LOG_LINE_MAX + 1];
     (void)log_format_v(text, sizeof text, format, arguments);
     log_write(LOG_ERROR, "panic", "%s (task '%s')", text, task_name());
+    print_distance();
     backtrace(frame);
     finish(code);
 }
@@ -173,6 +184,7 @@ _Noreturn void panic_exception(const struct interrupt_frame *f)
                   (unsigned long long)registers[i + 1].value, registers[i + 2].name,
                   (unsigned long long)registers[i + 2].value, registers[i + 3].name,
                   (unsigned long long)registers[i + 3].value);
+    print_distance();
     print_address("rip", f->rip, 0);
     /* A call of what cannot be executed has made no frame yet: its return address is the last thing pushed.
      */
@@ -200,7 +212,6 @@ struct symbol {
 extern const uint32_t symbol_count;
 extern const struct symbol symbol_table[];
 extern const char symbol_names[];
-extern const uint8_t image_start[], text_end[];
 
 const char *symbol_find(uintptr_t address, uint64_t *offset)
 {

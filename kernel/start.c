@@ -44,17 +44,10 @@ static int start_log(void)
     return error != 0 ? error : log_add_sink(serial_sink, NULL);
 }
 
-static const void *read_boot_memory(uint64_t physical, uint64_t size)
-{
-    if (physical >= ENTRY_MAPPED_SIZE || size > ENTRY_MAPPED_SIZE - physical)
-        return NULL;
-    return mmu_direct(physical);
-}
-
 static int read_boot_information(void)
 {
-    return boot_protocol == BOOT_MULTIBOOT2 ? multiboot2_parse(boot_information, read_boot_memory, &boot)
-                                            : pvh_parse(boot_information, read_boot_memory, &boot);
+    return boot_protocol == BOOT_MULTIBOOT2 ? multiboot2_parse(boot_information, entry_reach, &boot)
+                                            : pvh_parse(boot_information, entry_reach, &boot);
 }
 
 static int start_memory(void)
@@ -77,9 +70,10 @@ static int read_options(void)
     if (boot.dropped > 0)
         log_write(LOG_WARNING, "kernel", "%u parts of the boot information did not fit or made no sense",
                   boot.dropped);
-    if (cpu_canary_is_weak())
-        log_write(LOG_WARNING, "kernel",
-                  "the CPU has neither RDSEED nor RDRAND: the stack canary can be guessed");
+    if (cpu_secrets_are_weak())
+        log_write(
+            LOG_WARNING, "kernel",
+            "the CPU has neither RDSEED nor RDRAND: the stack canary can be guessed, and so can addresses");
     struct frames_statistics frames;
     frames_get_statistics(&frames);
     log_write(LOG_INFO, "kernel", "microkernelia %s by %s, %llu MiB free, TSC %llu kHz (%s)", MK_VERSION,

@@ -33,10 +33,12 @@ struct task_state {
 } __attribute__((packed));
 _Static_assert(sizeof(struct task_state) == 104, "64-bit TSS");
 
+/* The CPU reads it from `limit` on. The base is aligned, because layout.c moves aligned addresses only. */
 struct table_pointer {
-    uint16_t limit;
+    uint16_t unused[3], limit;
     uint64_t base;
-} __attribute__((packed));
+};
+_Static_assert(offsetof(struct table_pointer, base) == offsetof(struct table_pointer, limit) + 2, "no gap");
 
 /* Each stack grows down onto a page of its own that the MMU takes away. Page-aligned, guard first. */
 struct guarded_stack {
@@ -56,7 +58,7 @@ _Static_assert(sizeof boot_stack == 20480, "boot_stack_top, for entry.S");
 static struct task_state task_state;
 static uint64_t descriptors[5];
 static struct cpu_features features;
-static bool canary_is_weak;
+static bool secrets_are_weak;
 static struct cpu_stack stacks[CPU_STACK_COUNT];
 
 /* What musl expects at FS:0: a pointer to itself, its stack canary at 0x28, errno further up. It is never
@@ -82,7 +84,7 @@ static struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 }
 
 /* Intel SDM volume 2, CPUID; AMD APM volume 3, appendix E. */
-static void find_features(void)
+void cpu_identify(void)
 {
     struct cpuid basic = cpuid(0, 0);
     memcpy(features.vendor, &basic.ebx, 4);
@@ -133,20 +135,21 @@ static void load_descriptors(void)
         (sizeof task_state - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
     descriptors[4] = base >> 32;
 
-    struct table_pointer pointer = {sizeof descriptors - 1, (uintptr_t)descriptors};
+    struct table_pointer pointer = {.limit = sizeof descriptors - 1, .base = (uintptr_t)descriptors};
     __asm__ volatile("lgdt %0\n\t"
-                     "pushq %1\n\t"
+                     "pushq %2\n\t"
                      "leaq 1f(%%rip), %%rax\n\t"
                      "pushq %%rax\n\t"
                      "lretq\n"
                      "1:\n\t"
-                     "movl %2, %%eax\n\t"
+                     "movl %3, %%eax\n\t"
                      "movl %%eax, %%ds\n\t"
                      "movl %%eax, %%es\n\t"
                      "movl %%eax, %%ss\n\t"
-                     "ltr %w3"
+                     "ltr %w4"
                      :
-                     : "m"(pointer), "i"(SELECTOR_CODE), "i"(SELECTOR_DATA), "r"(SELECTOR_TSS)
+                     : "m"(pointer.limit), "m"(pointer.base), "i"(SELECTOR_CODE), "i"(SELECTOR_DATA),
+                       "r"(SELECTOR_TSS)
                      : "rax", "memory");
 }
 
@@ -154,7 +157,6 @@ static void load_descriptors(void)
  */
 __attribute__((no_stack_protector)) void cpu_initialise(void)
 {
-    find_features();
     load_descriptors();
 
     uint64_t cr4;
@@ -167,13 +169,8 @@ __attribute__((no_stack_protector)) void cpu_initialise(void)
         cr4 |= CR4_UMIP;
     __asm__ volatile("movq %0, %%cr4" : : "r"(cr4) : "memory");
 
-    /* Without an entropy source the canary is only hard to guess; its low byte is zero, so that no string
-     * copy writes it. */
-    uint64_t canary;
-    canary_is_weak = cpu_random(&canary, sizeof canary) != 0;
-    if (canary_is_weak)
-        canary = cpu_timestamp() * 0x9e3779b97f4a7c15ull ^ (uint64_t)(uintptr_t)&canary;
-    canary &= ~0xffull;
+    /* Its low byte is zero, so that no string copy writes it. */
+    uint64_t canary = cpu_secret() & ~0xffull;
     __stack_chk_guard = canary;
     musl_thread.self = &musl_thread;
     musl_thread.canary = canary;
@@ -188,11 +185,6 @@ __attribute__((no_stack_protector)) void cpu_initialise(void)
         stacks[i] = (struct cpu_stack){names[i], (uintptr_t)stack->guard, (uintptr_t)stack->stack,
                                        (uintptr_t)(stack + 1)};
     }
-}
-
-bool cpu_canary_is_weak(void)
-{
-    return canary_is_weak;
 }
 
 const struct cpu_features *cpu_get_features(void)
@@ -237,6 +229,26 @@ __attribute__((no_stack_protector)) int cpu_random(void *out, size_t size)
         size -= part;
     }
     return 0;
+}
+
+__attribute__((no_stack_protector)) uint64_t cpu_secret(void)
+{
+    static uint64_t state;
+    uint64_t word;
+    if (cpu_random(&word, sizeof word) == 0)
+        return word;
+    secrets_are_weak = true;
+    /* The finalizer of MurmurHash3: every bit of the sum reaches every bit of the result. */
+    state += cpu_timestamp() + 0x9e3779b97f4a7c15ull;
+    word = state;
+    word = (word ^ word >> 33) * 0xff51afd7ed558ccdull;
+    word = (word ^ word >> 33) * 0xc4ceb9fe1a85ec53ull;
+    return word ^ word >> 33;
+}
+
+bool cpu_secrets_are_weak(void)
+{
+    return secrets_are_weak;
 }
 
 void cpu_stack_start(void);

@@ -73,10 +73,10 @@ void interrupts_initialise(void (*exception)(const struct interrupt_frame *frame
                                       .offset_high = (uint32_t)(address >> 32)};
     }
     struct {
-        uint16_t limit;
+        uint16_t unused[3], limit; /* as in cpu.c */
         uint64_t base;
-    } __attribute__((packed)) pointer = {sizeof gates - 1, (uintptr_t)gates};
-    __asm__ volatile("lidt %0" : : "m"(pointer));
+    } pointer = {.limit = sizeof gates - 1, .base = (uintptr_t)gates};
+    __asm__ volatile("lidt %0" : : "m"(pointer.limit), "m"(pointer.base));
 }
 
 uint32_t apic_read(uint32_t reg)

@@ -52,10 +52,11 @@ uint64_t kvm_clock_frequency(void)
 {
     static volatile struct system_time time __attribute__((aligned(32)));
 
-    if (!cpu_get_features()->hypervisor || !has_clock())
+    uint64_t physical;
+    if (!cpu_get_features()->hypervisor || !has_clock() || !mmu_query((uintptr_t)&time, &physical, NULL))
         return 0;
     /* KVM fills it in before the next instruction, and has let go of it after the second write. */
-    msr_write(MSR_SYSTEM_TIME, ((uintptr_t)&time - MMU_IMAGE_BASE) | SYSTEM_TIME_ENABLE);
+    msr_write(MSR_SYSTEM_TIME, physical | SYSTEM_TIME_ENABLE);
     msr_write(MSR_SYSTEM_TIME, SYSTEM_TIME_DISABLE);
 
     uint32_t version = time.version, multiplier = time.multiplier;

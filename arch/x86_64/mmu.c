@@ -24,7 +24,7 @@ extern uint8_t image_start[], rodata_start[], data_start[], image_end[];
 static mmu_frame_source frame_source;
 static uint64_t *root;
 static const struct boot_info *boot;
-static uintptr_t mmio_next = MMU_MMIO_BASE;
+static uintptr_t mmio_next;
 
 static uint64_t level_size(unsigned level)
 {
@@ -235,7 +235,7 @@ volatile void *mmu_map_mmio(uint64_t physical, size_t size)
     for (size_t i = 0; i < boot->range_count; i++)
         if (first < boot->ranges[i].base + boot->ranges[i].size && boot->ranges[i].base < first + pages_size)
             return NULL;
-    if (pages_size > MMU_MMIO_BASE + MMU_MMIO_SIZE - mmio_next)
+    if (pages_size > mmu_layout.registers + MMU_MMIO_SIZE - mmio_next)
         return NULL;
     if (mmu_map(first, mmio_next, pages_size, MMU_WRITE | MMU_UNCACHED) != 0)
         return NULL;
@@ -244,13 +244,18 @@ volatile void *mmu_map_mmio(uint64_t physical, size_t size)
     return mapped;
 }
 
-void mmu_image(uint64_t *start, uint64_t *end)
+static uint64_t image_physical(uintptr_t address)
 {
-    *start = (uintptr_t)image_start - MMU_IMAGE_BASE;
-    *end = (uintptr_t)image_end - MMU_IMAGE_BASE;
+    return address - mmu_layout.image_distance - MMU_IMAGE_BASE;
 }
 
-int mmu_protect_sections(void)
+void mmu_image(uint64_t *start, uint64_t *end)
+{
+    *start = image_physical((uintptr_t)image_start);
+    *end = image_physical((uintptr_t)image_end);
+}
+
+static int protect_sections(uintptr_t direct_map)
 {
     uintptr_t text = (uintptr_t)image_start, rodata = (uintptr_t)rodata_start, data = (uintptr_t)data_start,
               end = (uintptr_t)image_end;
@@ -261,14 +266,16 @@ int mmu_protect_sections(void)
         error = mmu_protect(data, end - data, MMU_WRITE);
     /* The same bytes through the direct map: never writable behind the image's back. */
     if (error == 0)
-        error = mmu_protect(text - MMU_IMAGE_BASE + MMU_DIRECT_MAP, data - text, MMU_READ);
+        error = mmu_protect(direct_map + image_physical(text), data - text, MMU_READ);
     return error;
 }
 
 int mmu_initialise(const struct boot_info *info, mmu_frame_source frames)
 {
+    const uintptr_t direct_map = mmu_layout.next_direct_map;
     boot = info;
     frame_source = frames;
+    mmio_next = mmu_layout.registers;
     uint64_t top = frames();
     if (top == 0)
         return -ENOMEM;
@@ -279,17 +286,20 @@ int mmu_initialise(const struct boot_info *info, mmu_frame_source frames)
         uint64_t start = (info->ranges[i].base + MMU_PAGE_SIZE - 1) & ~(MMU_PAGE_SIZE - 1);
         uint64_t end = (info->ranges[i].base + info->ranges[i].size) & ~(MMU_PAGE_SIZE - 1);
         if (start < end)
-            error = mmu_map(start, MMU_DIRECT_MAP + start, end - start, MMU_WRITE);
+            error = mmu_map(start, direct_map + start, end - start, MMU_WRITE);
     }
     uint64_t start, end;
     mmu_image(&start, &end);
     if (error == 0)
-        error = mmu_map(start, MMU_IMAGE_BASE + start, end - start, MMU_WRITE);
+        error = mmu_map(start, (uintptr_t)image_start, end - start, MMU_WRITE);
     if (error == 0)
-        error = mmu_protect_sections();
-    if (error == 0)
-        __asm__ volatile("movq %0, %%cr3" : : "r"(top) : "memory");
-    return error;
+        error = protect_sections(direct_map);
+    if (error != 0)
+        return error;
+    __asm__ volatile("movq %0, %%cr3" : : "r"(top) : "memory");
+    mmu_layout.direct_map = direct_map;
+    root = mmu_direct(top);
+    return 0;
 }
 
 void mmu_set_frame_source(mmu_frame_source frames)

@@ -58,7 +58,7 @@ static size_t os_translate(void *context, const void *memory, size_t size, uint6
     if (!mmu_query(address, physical, NULL))
         return 0;
     /* The direct map is contiguous wherever it is mapped; the heap lives there. */
-    if (address >= MMU_DIRECT_MAP && address < MMU_MMIO_BASE)
+    if (address - MMU_DIRECT_MAP_WINDOW < MMU_DIRECT_MAP_WINDOW_SIZE)
         return size;
     size_t rest = MMU_PAGE_SIZE - address % MMU_PAGE_SIZE;
     return rest < size ? rest : size;

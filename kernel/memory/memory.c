@@ -126,7 +126,7 @@ int memory_initialise(const struct boot_info *info)
     if (error != 0)
         return error;
 
-    error = frames_initialise(free_ranges, free_count, MMU_DIRECT_MAP, on_frames_broken);
+    error = frames_initialise(free_ranges, free_count, (uintptr_t)mmu_direct(0), on_frames_broken);
     if (error != 0)
         return error;
     mmu_set_frame_source(later_frame);

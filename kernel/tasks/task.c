@@ -23,7 +23,7 @@ static struct task_statistics statistics;
 
 static uintptr_t slot_of(const struct task *task)
 {
-    return MMU_STACKS_BASE + (uintptr_t)(task - tasks) * SLOT_SIZE;
+    return mmu_layout.stacks + (uintptr_t)(task - tasks) * SLOT_SIZE;
 }
 
 struct task *task_current(void)

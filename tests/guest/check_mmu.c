@@ -97,7 +97,7 @@ static void check_refusals(uint64_t frame)
     /* Without its upper bits this is the direct map. */
     check(mmu_unmap(0x0000800000000000 + frame, PAGE) == -EINVAL &&
               mmu_protect(0x0000800000000000 + frame, PAGE, MMU_READ) == -EINVAL &&
-              is_mapped(MMU_DIRECT_MAP + frame, frame, MMU_WRITE),
+              is_mapped((uintptr_t)mmu_direct(frame), frame, MMU_WRITE),
           "unmap and protect refuse what is not canonical");
     check(!mmu_query(0x0000800000000000 + frame, NULL, NULL), "a query finds nothing there");
     check(mmu_unmap(PLACE + 1, PAGE) == -EINVAL && mmu_unmap(PLACE, 0) == -EINVAL &&
@@ -193,6 +193,8 @@ static void check_mmio(uint64_t frame)
 /* Every page of the image, and of the direct map below the end of memory. */
 static void check_protections(void)
 {
+    uint64_t image, image_physical_end;
+    mmu_image(&image, &image_physical_end);
     bool text = true, rodata = true, data = true, alias = true, direct = true;
     for (uintptr_t at = (uintptr_t)image_start; at < (uintptr_t)image_end; at += PAGE) {
         unsigned flags = 0, alias_flags = 0;
@@ -208,8 +210,8 @@ static void check_protections(void)
             rodata = rodata && mapped && flags == MMU_READ;
         else
             data = data && (stack_guard ? !mapped : mapped && flags == MMU_WRITE);
-        physical = at - MMU_IMAGE_BASE;
-        alias = alias && mmu_query(MMU_DIRECT_MAP + physical, NULL, &alias_flags) &&
+        alias = alias &&
+                mmu_query((uintptr_t)mmu_direct(image + (at - (uintptr_t)image_start)), NULL, &alias_flags) &&
                 alias_flags == (read_only ? MMU_READ : MMU_WRITE);
     }
     check(text, "text is read-execute");
@@ -219,7 +221,7 @@ static void check_protections(void)
     /* Page by page around the image, which splits large pages; then one page of each. */
     for (uintptr_t at = 0; at < MEMORY_SIZE; at += at < (16ull << 20) ? PAGE : LARGE) {
         unsigned flags = 0;
-        if (mmu_query(MMU_DIRECT_MAP + at, NULL, &flags))
+        if (mmu_query((uintptr_t)mmu_direct(at), NULL, &flags))
             direct = direct && (flags & MMU_EXECUTE) == 0;
     }
     check(direct, "nothing in the direct map is executable");

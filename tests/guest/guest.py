@@ -80,8 +80,14 @@ FUNCTIONS = {"stack-overflow": "recurse", "boot-stack-overflow": "recurse", "int
 # check: the guest's name for it, the CPU, MiB of memory.
 CHECKS = {name: (name, "max", 64) for name in ("clock", "tasks", "mmu", "interrupts", "lines", "libc", "random", "symbols", "out-of-memory")}
 CHECKS["random-old-cpu"] = ("random", "qemu64", 64)
+CHECKS["layout-fixed"] = ("layout nokaslr", "max", 64)
 CHECKS["mmu-32m"] = ("mmu", "max", 32)
 CHECKS["mmu-4g"] = ("mmu", "max", 4096)
+
+# Checks of where things stand: the CPU of each start; no two of these may have anything at the same place.
+LAYOUTS = {"layout": ("max",) * 4, "layout-old-cpu": ("qemu64",) * 3}
+PLACES = re.compile(r"# image (\w{16}) heap (\w{16}) registers (\w{16}) stacks (\w{16})")
+LINKED = (0xffffffff80100000, 0xffff800000000000, 0xffffc00000000000, 0xffffc10000000000)  # arch/mmu.h
 
 # Other ways to end: command line, options for run(), how.
 NO_CPU = "this CPU has no long mode or no no-execute pages; try -cpu max\r\n"
@@ -234,15 +240,29 @@ def check_end(image, name):
         check_report("panic", lines, FAULTS["panic"])
 
 
-def check_checks(image, name):
-    word, cpu, memory = CHECKS[name]
-    ended, lines = run(image, f"check={word}", cpu, memory)
+def check_layouts(image, name):
+    starts = [check_checks(image, "layout", cpu) for cpu in LAYOUTS[name]]
+    for places in zip(*starts):
+        expect(len(set(places)) == len(starts), f"something stands at the same place twice: {[hex(place) for place in places]}")
+    for window, places in zip(LINKED, zip(*starts)):
+        expect(window not in places, f"something stands at the beginning of its window, {window:x}")
+
+
+def check_checks(image, name, cpu=None):
+    """Returns where things stand, for a guest that says so."""
+    word, usual_cpu, memory = CHECKS.get(name, (name, "max", 64))
+    ended, lines = run(image, f"check={word}", cpu or usual_cpu, memory)
+    places = [tuple(int(place, 16) for place in match.groups()) for match in map(PLACES.fullmatch, lines) if match]
+    lines = [line for line in lines if not line.startswith("# ")]
     count = 0
     for line in lines[:-1]:
         count += 1
         expect(line.startswith(f"ok {count} - "), line)
     expect(count > 0 and lines[-1] == f"1..{count}", f"the plan is {lines[-1]!r} after {count} lines")
     expect(ended == PASSED, f"the guest ended with {ended}, not {PASSED}")
+    if name == "layout-fixed":
+        expect(all(place - base < 1 << 26 for base, place in zip(LINKED, places[0])), f"not where it is linked: {places}")
+    return places[0] if places else None
 
 
 def print_table(rows):
@@ -259,6 +279,8 @@ def main():
         for fault in FAULTS if name == "all" else (name,):
             if fault in FAULTS:
                 rows.append(check_fault(image, fault))
+            elif name in LAYOUTS:
+                check_layouts(image, name)
             elif name in ENDS:
                 check_end(image, name)
             else:

@@ -24,6 +24,19 @@ class Boot(unittest.TestCase):
         with VM(boot="pvh") as vm:
             self.assertNotIn("DEBUG", vm.serial())
 
+    def test_the_log_shows_no_address(self):
+        """Where the kernel stands is a secret of each start: whoever may call `logs` must not learn it."""
+        with VM(boot="pvh", append="log=debug") as vm, vm.client() as client:
+            client.tool("infer", prompt="What is a unikernel?")
+            client.tool("load_model", path="guide.kv")
+            self.assertNotRegex(str(client.tool("logs", limit=1000)) + str(client.tool("health")) + str(client.tool("metadata")),
+                                r"(?i)ffff[89a-f][0-9a-f]{11}")
+
+    def test_fixed_addresses(self):
+        with VM(boot="pvh", append="nokaslr") as vm, vm.client() as client:
+            self.assertEqual(client.tool("health")["status"], "ok")
+            self.assertNotIn("nokaslr", vm.serial())
+
     def test_model_that_is_not_there(self):
         with VM(boot="pvh", append="model=other.kv") as vm, vm.client() as client:
             self.assertIn("other.kv", vm.serial())

@@ -91,18 +91,23 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* The next word behind *at: its length, 0 at the end. *at is then where it ends. */
+static size_t next_word(const char **at, const char **word)
+{
+    while (is_space(**at))
+        ++*at;
+    *word = *at;
+    while (**at != '\0' && !is_space(**at))
+        ++*at;
+    return (size_t)(*at - *word);
+}
+
 int boot_word(const struct boot_info *info, const char *name, const char **value, size_t *length)
 {
-    size_t name_length = strlen(name);
+    size_t name_length = strlen(name), word_length;
     int found = 0;
-    const char *at = info->command_line;
-    while (*at != '\0') {
-        while (is_space(*at))
-            at++;
-        const char *word = at;
-        while (*at != '\0' && !is_space(*at))
-            at++;
-        size_t word_length = (size_t)(at - word);
+    const char *at = info->command_line, *word;
+    while ((word_length = next_word(&at, &word)) > 0) {
         if (word_length > name_length && memcmp(word, name, name_length) == 0 && word[name_length] == '=') {
             *value = word + name_length + 1;
             *length = word_length - name_length - 1;
@@ -110,4 +115,14 @@ int boot_word(const struct boot_info *info, const char *name, const char **value
         }
     }
     return found;
+}
+
+bool boot_flag(const struct boot_info *info, const char *name)
+{
+    size_t name_length = strlen(name), word_length;
+    const char *at = info->command_line, *word;
+    while ((word_length = next_word(&at, &word)) > 0)
+        if (word_length == name_length && memcmp(word, name, name_length) == 0)
+            return true;
+    return false;
 }

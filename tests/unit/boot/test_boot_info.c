@@ -224,6 +224,22 @@ static void test_words(void **state)
     expect_word("=x", "log", NULL);
 }
 
+static bool has_flag(const char *line)
+{
+    boot_info_set_command_line(&info, line, strlen(line));
+    return boot_flag(&info, "quiet");
+}
+
+static void test_flags(void **state)
+{
+    (void)state;
+    assert_true(has_flag("quiet"));
+    assert_true(has_flag("\tlog=debug  quiet x"));
+    assert_false(has_flag(""));
+    assert_false(has_flag("quiet=1 quiet="));
+    assert_false(has_flag("quie quieter xquiet =quiet"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +252,7 @@ int main(void)
         cmocka_unit_test_setup(test_too_many_modules, start),
         cmocka_unit_test_setup(test_command_line, start),
         cmocka_unit_test_setup(test_words, start),
+        cmocka_unit_test_setup(test_flags, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

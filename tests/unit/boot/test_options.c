@@ -150,6 +150,19 @@ static void test_what_makes_no_sense_is_logged_and_changes_nothing(void **state)
     expect_silence();
 }
 
+/* The address space is laid out before options are read. */
+static void test_words_that_others_heed(void **state)
+{
+    (void)state;
+    parse("nokaslr log=debug");
+    assert_int_equal(options.log, LOG_DEBUG);
+    expect_silence();
+    parse("nokaslr=1 nokasl");
+    expect_warning("command line: unknown word 'nokaslr=1'");
+    expect_warning("command line: unknown word 'nokasl'");
+    expect_silence();
+}
+
 static void test_name_lengths(void **state)
 {
     (void)state;
@@ -303,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup(test_the_last_one_wins, start),
         cmocka_unit_test_setup(test_ports_that_are_none, start),
         cmocka_unit_test_setup(test_what_makes_no_sense_is_logged_and_changes_nothing, start),
+        cmocka_unit_test_setup(test_words_that_others_heed, start),
         cmocka_unit_test_setup(test_name_lengths, start),
         cmocka_unit_test_setup(test_the_longest_word, start),
         cmocka_unit_test_setup(test_modules_are_named_in_order, start),

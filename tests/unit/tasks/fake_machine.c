@@ -27,6 +27,7 @@ static uint64_t mapped[PAGES_MAX]; /* a frame, or 0 */
 static bool taken[PAGES_MAX + 1];  /* frame n is at physical n * 4096; there is no frame 0 */
 
 struct machine machine;
+struct mmu_layout mmu_layout = {.stacks = MMU_STACKS_WINDOW + 0x1234000};
 
 static _Noreturn void fail(const char *what)
 {
@@ -112,10 +113,10 @@ void frames_free(uint64_t physical, size_t count)
 
 static size_t page_of(uintptr_t address)
 {
-    if (address < MMU_STACKS_BASE || address % MMU_PAGE_SIZE != 0 ||
-        (address - MMU_STACKS_BASE) / MMU_PAGE_SIZE >= PAGES_MAX)
+    if (address < mmu_layout.stacks || address % MMU_PAGE_SIZE != 0 ||
+        (address - mmu_layout.stacks) / MMU_PAGE_SIZE >= PAGES_MAX)
         fail("an address outside the stacks");
-    return (address - MMU_STACKS_BASE) / MMU_PAGE_SIZE;
+    return (address - mmu_layout.stacks) / MMU_PAGE_SIZE;
 }
 
 int mmu_map(uint64_t physical, uintptr_t virtual_address, size_t size, unsigned flags)

@@ -138,7 +138,7 @@ static void test_names_and_stacks(void **state)
     assert_int_equal(task_create("a name that is too long", look_at_itself, &trace, STACK), 0);
     task_yield();
     expect_trace("l");
-    assert_null(task_guard_owner(MMU_STACKS_BASE + 65536));
+    assert_null(task_guard_owner(mmu_layout.stacks + 65536));
 }
 
 /* ---- time ---- */

@@ -58,4 +58,7 @@ void boot_info_set_command_line(struct boot_info *info, const char *text, size_t
  * for an empty one) and returns 1, or 0 when it is not there. The last one wins. */
 int boot_word(const struct boot_info *info, const char *name, const char **value, size_t *length);
 
+/* Whether the word `name`, without a value, is in the command line. */
+bool boot_flag(const struct boot_info *info, const char *name);
+
 #endif

@@ -16,6 +16,9 @@ struct cpu_features {
         hypervisor;
 };
 
+/* Reads what the CPU can: first of all (boot/entry.S does it, through layout_choose). */
+void cpu_identify(void);
+
 /* Descriptor tables, stacks of the task state segment, control registers and every protection that the CPU
  * has (CR0.WP, EFER.NXE, SMEP, SMAP, UMIP), FS base for musl. Once, on the boot CPU, interrupts off. */
 void cpu_initialise(void);
@@ -26,9 +29,13 @@ const struct cpu_features *cpu_get_features(void);
  * when they fail ten times in a row. */
 int cpu_random(void *out, size_t size);
 
-/* Whether the stack canary is of the time stamp counter's making, for want of RDSEED and RDRAND: a smashed
- * stack is then noticed, but somebody who knows when the machine started can guess it. */
-bool cpu_canary_is_weak(void);
+/* A word for the start, when nothing but the CPU is there to ask: from RDSEED or RDRAND, else of the time
+ * stamp counter's making, which somebody who knows when the machine started can guess. The stack canary is
+ * one, and the address space is laid out by others. */
+uint64_t cpu_secret(void);
+
+/* Whether one of them had to be of that kind. */
+bool cpu_secrets_are_weak(void);
 
 /* The time stamp counter; see timer.h for microseconds. */
 static inline uint64_t cpu_timestamp(void)

@@ -2,13 +2,15 @@
  *
  * Page tables of the one address space (Intel SDM volume 3, chapter 4; four levels, 4 KiB and 2 MiB pages).
  *
- *   0xffff800000000000  direct map: all usable memory, physical p at MMU_DIRECT_MAP + p; read-write, never
- * executable; text and rodata of the image are read-only through it too 0xffffc00000000000  device registers
- * (mmu_map_mmio), uncached 0xffffc10000000000  task stacks, a guard page below each 0xffffffff80000000  the
- * image: text read-execute, rodata read-only, data read-write
+ *   0xffff800000000000, 64 TiB   direct map: all usable memory; read-write, never executable; text and
+ *                                constants of the image are read-only through it, too
+ *   0xffffc00000000000, 1 TiB    device registers (mmu_map_mmio), uncached
+ *   0xffffc10000000000, 1 TiB    task stacks, a guard page below each
+ *   0xffffff8000000000, 510 GiB  the image: text read-execute, constants read-only, data read-write
  *
- * The lower half, page zero with it, is unmapped. No page is ever writable and executable at once. One task
- * at a time; not from interrupts, except mmu_query.
+ * These are windows: where in them the parts stand is chosen at each start (layout.c). The lower half, page
+ * zero with it, is unmapped. No page is ever writable and executable at once. One task at a time; not from
+ * interrupts, except mmu_query.
  */
 #ifndef ARCH_MMU_H
 #define ARCH_MMU_H
@@ -19,13 +21,26 @@
 
 #include <arch/boot_info.h>
 
-#define MMU_PAGE_SIZE       4096ull
-#define MMU_LARGE_PAGE_SIZE (2048ull * 1024)
-#define MMU_DIRECT_MAP      0xffff800000000000ull
-#define MMU_MMIO_BASE       0xffffc00000000000ull
-#define MMU_MMIO_SIZE       (1ull << 36)
-#define MMU_STACKS_BASE     0xffffc10000000000ull
-#define MMU_IMAGE_BASE      0xffffffff80000000ull
+#define MMU_PAGE_SIZE              4096ull
+#define MMU_LARGE_PAGE_SIZE        (2048ull * 1024)
+#define MMU_DIRECT_MAP_WINDOW      0xffff800000000000ull
+#define MMU_DIRECT_MAP_WINDOW_SIZE (1ull << 46)
+#define MMU_MMIO_WINDOW            0xffffc00000000000ull
+#define MMU_MMIO_WINDOW_SIZE       (1ull << 40)
+#define MMU_MMIO_SIZE              (1ull << 36) /* of it, from its beginning on */
+#define MMU_STACKS_WINDOW          0xffffc10000000000ull
+#define MMU_STACKS_WINDOW_SIZE     (1ull << 40)
+#define MMU_IMAGE_BASE             0xffffffff80000000ull /* physical p of the image is linked at this + p */
+
+/* Where the parts stand this time; chosen before kernel_enter, in the lower half of each window, and constant
+ * from mmu_initialise on. Read only. */
+struct mmu_layout {
+    uintptr_t direct_map;      /* the boot page tables' until mmu_initialise, */
+    uintptr_t next_direct_map; /* and this from then on */
+    uintptr_t registers, stacks;
+    uint64_t image_distance; /* of the image from where it is linked; 0: it was not moved */
+};
+extern struct mmu_layout mmu_layout;
 
 enum mmu_flags {
     MMU_READ = 0, /* every mapping is readable */
@@ -42,10 +57,6 @@ int mmu_initialise(const struct boot_info *info, mmu_frame_source frames);
 
 /* From here on page tables come from there. */
 void mmu_set_frame_source(mmu_frame_source frames);
-
-/* Text read-execute, rodata read-only, data read-write, in the image and in its direct-map alias;
- * mmu_initialise has done it once, and calls it itself. */
-int mmu_protect_sections(void);
 
 /* Maps [physical, +size) at `virtual_address`; both page-aligned; 2 MiB pages where everything is aligned for
  * them. Returns 0, -EINVAL (alignment, overflow, an address that is not canonical or beyond 52 bits, write
@@ -71,11 +82,11 @@ bool mmu_query(uintptr_t virtual_address, uint64_t *physical, unsigned *flags);
 
 static inline void *mmu_direct(uint64_t physical)
 {
-    return (void *)(uintptr_t)(MMU_DIRECT_MAP + physical);
+    return (void *)(uintptr_t)(mmu_layout.direct_map + physical);
 }
 static inline uint64_t mmu_direct_physical(const void *pointer)
 {
-    return (uint64_t)(uintptr_t)pointer - MMU_DIRECT_MAP;
+    return (uint64_t)(uintptr_t)pointer - mmu_layout.direct_map;
 }
 
 /* The image in physical memory: [start, end), page-aligned; `boot` bytes before `start` were needed for the

@@ -12,7 +12,6 @@
 #define MMU_PAGE_SIZE 4096ull
 
 extern uintptr_t fake_direct_map;
-#define MMU_DIRECT_MAP fake_direct_map
 
 typedef uint64_t (*mmu_frame_source)(void);
 
