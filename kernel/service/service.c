@@ -30,7 +30,6 @@ int service_start(const struct boot_info *boot, const struct options *options)
         .version = MK_VERSION,
         .instructions = "Ask the model with infer; health, metadata and logs tell about the machine it runs "
                         "on; load_model changes the model.",
-        .resources_change = true,
         .logging = true,
         .methods_are_tools = true,
         .report = report,
@@ -51,8 +50,10 @@ int service_start(const struct boot_info *boot, const struct options *options)
         error = tools_model_add(server);
     if (error == 0)
         error = tools_system_add(server);
-    if (error == 0)
+    if (error == 0) {
+        mcp_server_enable_changes(server, false, true);
         error = resources_add(server);
+    }
     if (error == 0) {
         log_notices_start(server);
         connections_start(server, listeners, sizeof listeners / sizeof listeners[0]);

@@ -75,6 +75,12 @@ void write_list_capability(const struct mcp_server *server, struct mcp_json_writ
 {
     mcp_json_key_write(writer, name);
     mcp_json_begin_object(writer);
-    if (server->config.lists_change)
+    if (server->lists_change)
         mcp_json_member_bool(writer, "listChanged", true);
+}
+
+void list_changed(struct mcp_server *server, uint32_t list)
+{
+    if (server->tell_lists != NULL)
+        server->tell_lists(server, list);
 }

@@ -8,29 +8,34 @@
 #include "json_private.h"
 #include "server_private.h"
 
-static const struct feature *const features[] = {
-    &feature_calls,   &feature_tools,      &feature_initialize, &feature_stateless,    &feature_resources,
-    &feature_prompts, &feature_completion, &feature_logging,    &feature_subscriptions};
+void server_use(struct mcp_server *server, const struct feature *feature)
+{
+    for (uint32_t i = 0; i < server->feature_count; i++)
+        if (server->features[i] == feature)
+            return;
+    server->features[server->feature_count++] = feature; /* there are FEATURES_MAX in all */
+}
 
 void write_capabilities(const struct mcp_server *server, const struct mcp_version *version,
                         struct mcp_json_writer *writer)
 {
     mcp_json_begin_object(writer);
-    for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
-        if (features[i]->write_capabilities != NULL)
-            features[i]->write_capabilities(server, version, writer);
+    for (uint32_t i = 0; i < server->feature_count; i++)
+        if (server->features[i]->write_capabilities != NULL)
+            server->features[i]->write_capabilities(server, version, writer);
     mcp_json_end_object(writer);
 }
 
-static const struct method *method_find(struct mcp_json name, bool notification)
+static const struct method *method_find(const struct mcp_server *server, struct mcp_json name,
+                                        bool notification)
 {
-    for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++) {
-        for (size_t k = 0; k < features[i]->method_count; k++) {
-            const struct method *method = &features[i]->methods[k];
+    for (uint32_t i = 0; i < server->feature_count; i++) {
+        const struct feature *feature = server->features[i];
 
-            if (method->notification == notification && mcp_json_equals(name, method->name))
-                return method;
-        }
+        for (size_t k = 0; k < feature->method_count; k++)
+            if (feature->methods[k].notification == notification &&
+                mcp_json_equals(name, feature->methods[k].name))
+                return &feature->methods[k];
     }
     return NULL;
 }
@@ -87,8 +92,7 @@ static void dispatch_method(struct request *request, const struct method *method
     } else {
         request->reply.version = session->version;
     }
-    if (method == NULL || (method->offered != NULL && !method->offered(session->server)) ||
-        (request->reply.version != NULL && (versions & request->reply.version->bit) == 0))
+    if (method == NULL || (request->reply.version != NULL && (versions & request->reply.version->bit) == 0))
         not_found(request);
     else if (mcp_json_type(request->params) != MCP_JSON_NONE &&
              mcp_json_type(request->params) != MCP_JSON_OBJECT)
@@ -106,7 +110,7 @@ static void dispatch_method(struct request *request, const struct method *method
 static void dispatch_request(struct request *request)
 {
     struct mcp_session *session = request->session;
-    const struct method *method = method_find(request->method, false);
+    const struct method *method = method_find(session->server, request->method, false);
     struct tool_entry *tool = NULL;
 
     session->server->statistics.requests++;
@@ -128,7 +132,7 @@ static void dispatch_request(struct request *request)
 
 static void dispatch_notification(const struct request *request)
 {
-    const struct method *method = method_find(request->method, true);
+    const struct method *method = method_find(request->session->server, request->method, true);
 
     request->session->server->statistics.notifications++;
     if (method != NULL && (request->session->version != NULL || method->before_initialise))

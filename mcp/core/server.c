@@ -56,6 +56,12 @@ int mcp_server_create(const struct mcp_server_config *config, struct mcp_server 
         created->config.calls_per_session = DEFAULT_CALLS_PER_SESSION;
     if (created->config.subscriptions_per_session == 0)
         created->config.subscriptions_per_session = DEFAULT_SUBSCRIPTIONS;
+    server_use(created, &feature_calls);
+    server_use(created, &feature_tools);
+    server_use(created, &feature_initialize);
+    server_use(created, &feature_stateless);
+    if (created->config.logging)
+        server_use(created, &feature_logging);
     result = write_info(created);
     if (result != 0) {
         mcp_server_destroy(created);
@@ -72,9 +78,9 @@ void mcp_server_destroy(struct mcp_server *server)
     if (server == NULL)
         return;
     memory = server->config.memory;
-    tools_release(server);
-    resources_release(server);
-    prompts_release(server);
+    for (uint32_t i = 0; i < server->feature_count; i++)
+        if (server->features[i]->release != NULL)
+            server->features[i]->release(server);
     if (server->info != NULL)
         memory.release(memory.context, server->info, server->info_size);
     memory.release(memory.context, server, sizeof(*server));

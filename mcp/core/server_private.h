@@ -33,12 +33,17 @@ struct prompt_entry {
     struct mcp_prompt prompt;
 };
 
+#define FEATURES_MAX 9u
+
 struct mcp_server {
     struct mcp_server_config config; /* with the defaults filled in */
     char *info;                      /* the server as an Implementation of the newest version, JSON text */
     size_t info_length, info_size;
     struct registry tools, resources, templates, prompts;
-    bool completes; /* some prompt or resource completes arguments */
+    const struct feature *features[FEATURES_MAX]; /* only what is used is linked into a program */
+    uint32_t feature_count;
+    bool lists_change, resources_change;
+    void (*tell_lists)(struct mcp_server *server, uint32_t list); /* NULL: they do not change */
     struct mcp_session *sessions;
     struct mcp_server_statistics statistics;
 };
@@ -117,8 +122,8 @@ void reply_empty(const struct reply *reply);
 /* The error for a writer's -ENOMEM, -EFBIG or -EINVAL. */
 void reply_writer_error(const struct reply *reply, int error);
 
-/* Between these the caller writes the members of the params. The end returns 0 once it is sent; or a negative errno,
- * and nobody was told. */
+/* Between these the caller writes the members of the params. The end returns 0 once it is sent; or a negative
+ * errno, and nobody was told. */
 void notification_begin(const struct mcp_session *session, struct message *message, const char *method);
 int notification_end(struct mcp_session *session, struct message *message, const char *id, size_t id_length);
 
@@ -149,18 +154,21 @@ struct method {
     uint32_t versions; /* that have it */
     bool notification;
     bool before_initialise; /* served at any time */
-    /* Whether this server has it; NULL: always. */
-    bool (*offered)(const struct mcp_server *server);
 };
 
-/* A part of the protocol in a file of its own. The list of all is in dispatch.c. */
+/* A part of the protocol in a file of its own. */
 struct feature {
     const struct method *methods;
     size_t method_count;
     /* Adds members to the object of the server's capabilities; NULL: none. */
     void (*write_capabilities)(const struct mcp_server *server, const struct mcp_version *version,
                                struct mcp_json_writer *writer);
+    /* Frees what was declared, at the server's end; NULL: nothing. */
+    void (*release)(struct mcp_server *server);
 };
+
+/* Serves its methods from now on; dispatch.c. */
+void server_use(struct mcp_server *server, const struct feature *feature);
 
 extern const struct feature feature_initialize, feature_stateless, feature_calls, feature_tools,
     feature_resources, feature_prompts, feature_completion, feature_logging, feature_subscriptions;
@@ -212,15 +220,13 @@ const struct prompt_entry *prompt_find(const struct mcp_server *server, struct m
 /* The resource with this URI, or the template that it fits; NULL: none. */
 const struct resource_entry *resource_find(const struct mcp_server *server, const char *uri);
 const struct resource_entry *template_find(const struct mcp_server *server, struct mcp_json uri_template);
-void tools_release(struct mcp_server *server);
-void resources_release(struct mcp_server *server);
-void prompts_release(struct mcp_server *server);
 
 /* The place of a level among the eight, or LEVEL_UNSET. */
 #define LEVEL_UNSET (-1)
 int level_find(struct mcp_json name);
 /* The params of notifications/message. */
-void write_log_message(struct message *message, enum mcp_log_level level, const char *logger, const char *text);
+void write_log_message(struct message *message, enum mcp_log_level level, const char *logger,
+                       const char *text);
 
 /* Lists whose change clients are told. */
 enum { LIST_TOOLS = 1, LIST_RESOURCES = 2, LIST_PROMPTS = 4 };

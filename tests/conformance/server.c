@@ -294,6 +294,7 @@ static int declare(void)
 {
     int result = 0;
 
+    mcp_server_enable_changes(server, true, true);
     for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
         result |= mcp_server_add_tool(server, &tools[i]);
     for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++)
@@ -315,8 +316,6 @@ int main(void)
         .instructions = "Ask.",
         .memory = {.allocate = allocate, .release = release},
         .list_ttl_ms = 5000,
-        .lists_change = true,
-        .resources_change = true,
         .logging = true,
         .check_results = true,
         .report = complain,

@@ -112,15 +112,11 @@ void mcp_call_completing(const struct mcp_call *call, const char **name, const c
     *value_length = call->argument_value_length;
 }
 
-static bool offered(const struct mcp_server *server)
-{
-    return server->completes;
-}
-
 static void write_completion_capability(const struct mcp_server *server, const struct mcp_version *version,
                                         struct mcp_json_writer *writer)
 {
-    if (!offered(server) || !version->completions)
+    (void)server;
+    if (!version->completions)
         return;
     mcp_json_key_write(writer, "completions");
     mcp_json_begin_object(writer);
@@ -128,7 +124,7 @@ static void write_completion_capability(const struct mcp_server *server, const s
 }
 
 static const struct method methods[] = {
-    {.name = "completion/complete", .handle = handle_complete, .versions = EVERY_VERSION, .offered = offered},
+    {.name = "completion/complete", .handle = handle_complete, .versions = EVERY_VERSION},
 };
 
 const struct feature feature_completion = {.methods = methods,

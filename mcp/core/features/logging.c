@@ -66,24 +66,18 @@ static void handle_set_level(const struct request *request)
     reply_empty(&request->reply);
 }
 
-static bool offered(const struct mcp_server *server)
-{
-    return server->config.logging;
-}
-
 static void write_logging_capability(const struct mcp_server *server, const struct mcp_version *version,
                                      struct mcp_json_writer *writer)
 {
+    (void)server;
     (void)version;
-    if (!offered(server))
-        return;
     mcp_json_key_write(writer, "logging");
     mcp_json_begin_object(writer);
     mcp_json_end_object(writer);
 }
 
 static const struct method methods[] = {
-    {.name = "logging/setLevel", .handle = handle_set_level, .versions = INITIALIZE_ERA, .offered = offered},
+    {.name = "logging/setLevel", .handle = handle_set_level, .versions = INITIALIZE_ERA},
 };
 
 const struct feature feature_logging = {.methods = methods,

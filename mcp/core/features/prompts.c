@@ -92,7 +92,9 @@ int mcp_server_add_prompt(struct mcp_server *server, const struct mcp_prompt *pr
                    ? declaration_refuse(server, "prompt ", prompt->name, "too long for a message", "")
                    : result;
     }
-    server->completes = server->completes || prompt->complete != NULL;
+    server_use(server, &feature_prompts);
+    if (prompt->complete != NULL)
+        server_use(server, &feature_completion);
     list_changed(server, LIST_PROMPTS);
     return 0;
 }
@@ -110,7 +112,7 @@ int mcp_server_remove_prompt(struct mcp_server *server, const char *name)
     return 0;
 }
 
-void prompts_release(struct mcp_server *server)
+static void release(struct mcp_server *server)
 {
     const struct mcp_memory *memory = &server->config.memory;
 
@@ -197,26 +199,20 @@ static void handle_list(const struct request *request)
     registry_list(request, &request->session->server->prompts, &kind);
 }
 
-static bool offered(const struct mcp_server *server)
-{
-    return server->prompts.last_serial > 0;
-}
-
 static void write_prompts_capability(const struct mcp_server *server, const struct mcp_version *version,
                                      struct mcp_json_writer *writer)
 {
     (void)version;
-    if (!offered(server))
-        return;
     write_list_capability(server, writer, "prompts");
     mcp_json_end_object(writer);
 }
 
 static const struct method methods[] = {
-    {.name = "prompts/list", .handle = handle_list, .versions = EVERY_VERSION, .offered = offered},
-    {.name = "prompts/get", .handle = handle_get, .versions = EVERY_VERSION, .offered = offered},
+    {.name = "prompts/list", .handle = handle_list, .versions = EVERY_VERSION},
+    {.name = "prompts/get", .handle = handle_get, .versions = EVERY_VERSION},
 };
 
 const struct feature feature_prompts = {.methods = methods,
                                         .method_count = sizeof(methods) / sizeof(methods[0]),
-                                        .write_capabilities = write_prompts_capability};
+                                        .write_capabilities = write_prompts_capability,
+                                        .release = release};

@@ -109,7 +109,9 @@ int mcp_server_add_resource(struct mcp_server *server, const struct mcp_resource
         memory->release(memory->context, entry, sizeof(*entry));
         return result == -EFBIG ? refuse(server, resource, "too long for a message") : result;
     }
-    server->completes = server->completes || resource->complete != NULL;
+    server_use(server, &feature_resources);
+    if (resource->complete != NULL)
+        server_use(server, &feature_completion);
     list_changed(server, LIST_RESOURCES);
     return 0;
 }
@@ -140,7 +142,7 @@ static void release_all(const struct mcp_server *server, struct registry *regist
     }
 }
 
-void resources_release(struct mcp_server *server)
+static void release(struct mcp_server *server)
 {
     release_all(server, &server->resources);
     release_all(server, &server->templates);
@@ -286,32 +288,23 @@ static void handle_list_templates(const struct request *request)
     registry_list(request, &request->session->server->templates, &template_kind);
 }
 
-static bool offered(const struct mcp_server *server)
-{
-    return server->resources.last_serial > 0 || server->templates.last_serial > 0;
-}
-
 static void write_resources_capability(const struct mcp_server *server, const struct mcp_version *version,
                                        struct mcp_json_writer *writer)
 {
     (void)version;
-    if (!offered(server))
-        return;
     write_list_capability(server, writer, "resources");
-    if (server->config.resources_change)
+    if (server->resources_change)
         mcp_json_member_bool(writer, "subscribe", true);
     mcp_json_end_object(writer);
 }
 
 static const struct method methods[] = {
-    {.name = "resources/list", .handle = handle_list, .versions = EVERY_VERSION, .offered = offered},
-    {.name = "resources/templates/list",
-     .handle = handle_list_templates,
-     .versions = EVERY_VERSION,
-     .offered = offered},
-    {.name = "resources/read", .handle = handle_read, .versions = EVERY_VERSION, .offered = offered},
+    {.name = "resources/list", .handle = handle_list, .versions = EVERY_VERSION},
+    {.name = "resources/templates/list", .handle = handle_list_templates, .versions = EVERY_VERSION},
+    {.name = "resources/read", .handle = handle_read, .versions = EVERY_VERSION},
 };
 
 const struct feature feature_resources = {.methods = methods,
                                           .method_count = sizeof(methods) / sizeof(methods[0]),
-                                          .write_capabilities = write_resources_capability};
+                                          .write_capabilities = write_resources_capability,
+                                          .release = release};

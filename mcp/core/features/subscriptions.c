@@ -7,16 +7,7 @@
 #include <string.h>
 
 #include "call_private.h"
-
-struct subscription {
-    struct subscription *next;
-    uint64_t serial;
-    size_t size;
-    uint32_t lists;   /* whose change it wants */
-    uint32_t uris;    /* how many */
-    size_t id_length; /* of the listening request; 0: made by resources/subscribe */
-    char texts[];     /* the id, and the URIs, each with a NUL */
-};
+#include "subscription.h"
 
 static const struct {
     uint32_t list;
@@ -29,11 +20,6 @@ static const struct {
 
 #define LIST_COUNT (sizeof(lists) / sizeof(lists[0]))
 
-static bool is_listening(const struct subscription *subscription)
-{
-    return subscription->id_length > 0;
-}
-
 static bool watches(const struct subscription *subscription, const char *uri)
 {
     const char *text = subscription->texts + subscription->id_length;
@@ -44,30 +30,7 @@ static bool watches(const struct subscription *subscription, const char *uri)
     return false;
 }
 
-/* ---- beginning and ending ---- */
-
-static void release(struct mcp_session *session, struct subscription *subscription)
-{
-    const struct mcp_memory *memory = &session->server->config.memory;
-
-    session->watches -= subscription->uris + (is_listening(subscription) ? 1 : 0);
-    session->held -= subscription->size;
-    memory->release(memory->context, subscription, subscription->size);
-}
-
-static void end(struct mcp_session *session, struct subscription **link)
-{
-    struct subscription *subscription = *link;
-
-    *link = subscription->next;
-    release(session, subscription);
-}
-
-void subscriptions_release(struct mcp_session *session)
-{
-    while (session->subscriptions != NULL)
-        end(session, &session->subscriptions);
-}
+/* ---- beginning ---- */
 
 /* Room for `uris` URIs of `text_size` bytes together, linked behind the others; or NULL, and the request is
  * answered. */
@@ -101,32 +64,13 @@ static struct subscription *begin(const struct request *request, uint32_t uris, 
     return subscription;
 }
 
-bool subscription_has_id(const struct mcp_session *session, const char *id, size_t id_length)
-{
-    for (const struct subscription *each = session->subscriptions; each != NULL; each = each->next)
-        if (is_listening(each) && ids_equal(id, id_length, each->texts, each->id_length))
-            return true;
-    return false;
-}
-
-bool subscription_cancel(struct mcp_session *session, const char *id, size_t id_length)
-{
-    for (struct subscription **link = &session->subscriptions; *link != NULL; link = &(*link)->next) {
-        if (is_listening(*link) && ids_equal(id, id_length, (*link)->texts, (*link)->id_length)) {
-            end(session, link);
-            return true;
-        }
-    }
-    return false;
-}
-
 /* ---- resources/subscribe, resources/unsubscribe ---- */
 
 static struct subscription **find_plain(struct mcp_session *session, struct mcp_json uri)
 {
     struct subscription **link = &session->subscriptions;
 
-    while (*link != NULL && (is_listening(*link) || !mcp_json_equals(uri, (*link)->texts)))
+    while (*link != NULL && (subscription_is_listening(*link) || !mcp_json_equals(uri, (*link)->texts)))
         link = &(*link)->next;
     return link;
 }
@@ -151,7 +95,7 @@ static void subscribe(const struct request *request, struct mcp_json uri)
     }
     *link = subscription->next;
     reply_resource_not_found(&request->reply, subscription->texts);
-    release(session, subscription);
+    subscription_release(session, subscription);
 }
 
 static void handle_subscribe(const struct request *request)
@@ -177,7 +121,7 @@ static void handle_unsubscribe(const struct request *request)
     }
     link = find_plain(request->session, uri);
     if (*link != NULL)
-        end(request->session, link);
+        subscription_end(request->session, link);
     reply_empty(&request->reply);
 }
 
@@ -246,7 +190,7 @@ static uint32_t offered_lists(const struct mcp_server *server)
 {
     uint32_t offered = 0;
 
-    if (!server->config.lists_change)
+    if (!server->lists_change)
         return 0;
     if (server->tools.last_serial > 0)
         offered |= LIST_TOOLS;
@@ -264,7 +208,7 @@ static void keep_uris(const struct mcp_server *server, struct subscription *subs
     char *text = subscription->texts + subscription->id_length;
     uint32_t kept = 0;
 
-    if (server->config.resources_change) {
+    if (server->resources_change) {
         for (struct mcp_json uri = mcp_json_first(uris); mcp_json_type(uri) != MCP_JSON_NONE;
              uri = mcp_json_next(uri)) {
             size_t length = mcp_json_string_length(uri);
@@ -323,7 +267,7 @@ void mcp_session_end_subscriptions(struct mcp_session *session)
         const char *text = NULL;
         size_t length = 0;
 
-        if (!is_listening(subscription)) {
+        if (!subscription_is_listening(subscription)) {
             link = &subscription->next;
             continue;
         }
@@ -342,7 +286,7 @@ void mcp_session_end_subscriptions(struct mcp_session *session)
             reply_overloaded(&reply, "Overloaded: out of memory for the end of this subscription");
         }
         mcp_json_writer_release(&meta);
-        release(session, subscription);
+        subscription_release(session, subscription);
     }
     session_leave(session);
 }
@@ -365,7 +309,8 @@ static struct subscription *next_wanting(const struct mcp_session *session, uint
 static void tell(struct mcp_session *session, const struct subscription *subscription, const char *method,
                  const char *uri)
 {
-    const char *id = subscription != NULL && is_listening(subscription) ? subscription->texts : NULL;
+    const char *id =
+        subscription != NULL && subscription_is_listening(subscription) ? subscription->texts : NULL;
     size_t id_length = id != NULL ? subscription->id_length : 0;
     struct message message;
 
@@ -401,13 +346,11 @@ void mcp_server_resource_updated(struct mcp_server *server, const char *uri)
     }
 }
 
-void list_changed(struct mcp_server *server, uint32_t list)
+static void tell_lists(struct mcp_server *server, uint32_t list)
 {
     struct mcp_session *next;
     size_t i = 0;
 
-    if (!server->config.lists_change)
-        return;
     while (lists[i].list != list)
         i++;
     for (struct mcp_session *session = server->sessions; session != NULL; session = next) {
@@ -420,23 +363,19 @@ void list_changed(struct mcp_server *server, uint32_t list)
     }
 }
 
-static bool subscribing_is_offered(const struct mcp_server *server)
-{
-    return server->config.resources_change &&
-           (server->resources.last_serial > 0 || server->templates.last_serial > 0);
-}
-
 static const struct method methods[] = {
-    {.name = "resources/subscribe",
-     .handle = handle_subscribe,
-     .versions = INITIALIZE_ERA,
-     .offered = subscribing_is_offered},
-    {.name = "resources/unsubscribe",
-     .handle = handle_unsubscribe,
-     .versions = INITIALIZE_ERA,
-     .offered = subscribing_is_offered},
+    {.name = "resources/subscribe", .handle = handle_subscribe, .versions = INITIALIZE_ERA},
+    {.name = "resources/unsubscribe", .handle = handle_unsubscribe, .versions = INITIALIZE_ERA},
     {.name = "subscriptions/listen", .handle = handle_listen, .versions = STATELESS_ERA},
 };
 
 const struct feature feature_subscriptions = {.methods = methods,
                                               .method_count = sizeof(methods) / sizeof(methods[0])};
+
+void mcp_server_enable_changes(struct mcp_server *server, bool of_lists, bool of_resources)
+{
+    server->lists_change = of_lists;
+    server->resources_change = of_resources;
+    server->tell_lists = of_lists ? tell_lists : NULL;
+    server_use(server, &feature_subscriptions);
+}

@@ -137,7 +137,7 @@ int mcp_server_remove_tool(struct mcp_server *server, const char *name)
     return 0;
 }
 
-void tools_release(struct mcp_server *server)
+static void release(struct mcp_server *server)
 {
     while (server->tools.first != NULL) {
         struct tool_entry *entry = (struct tool_entry *)server->tools.first;
@@ -251,4 +251,5 @@ static const struct method methods[] = {
 
 const struct feature feature_tools = {.methods = methods,
                                       .method_count = sizeof(methods) / sizeof(methods[0]),
-                                      .write_capabilities = write_tools_capability};
+                                      .write_capabilities = write_tools_capability,
+                                      .release = release};

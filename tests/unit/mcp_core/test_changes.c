@@ -33,11 +33,9 @@ static const struct mcp_resource resources[] = {
 static void start(const struct mcp_server_config *changes)
 {
     struct mcp_server_config config = changes != NULL ? *changes : test_config;
-
-    config.lists_change = true;
-    config.resources_change = true;
     client = (struct client){0};
     client_start(&client, &config);
+    mcp_server_enable_changes(client.server, true, true);
     assert_int_equal(mcp_server_add_tool(client.server, &tool), 0);
     assert_int_equal(mcp_server_add_prompt(client.server, &prompt), 0);
     for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++)
@@ -166,8 +164,8 @@ static void a_server_that_does_not_change(void **state)
     client_initialise(&client, "2025-11-25");
     assert_non_null(strstr(client.last, "\"resources\":{}"));
     client_expect_error(&client, SUBSCRIBE("subscribe", "a:"), "1", -32601, "resources/subscribe");
-    client_expect(&client, listen_for("1", "\"toolsListChanged\":true,\"resourceSubscriptions\":[\"a:\"]"),
-                  NOTE("subscriptions/acknowledged", TAG("1") ",\"notifications\":{}"));
+    client_expect_error(&client, listen_for("1", "\"toolsListChanged\":true"), "1", -32601,
+                        "subscriptions/listen");
     assert_int_equal(mcp_server_add_tool(client.server, &tool), 0);
     expect_update("a:", NULL, 0);
     assert_int_equal(client.received, 3);

@@ -110,10 +110,9 @@ static void start(const char *version)
 
     config.methods_are_tools = true;
     config.logging = true;
-    config.lists_change = true;
-    config.resources_change = true;
     client = (struct client){0};
     client_start(&client, &config);
+    mcp_server_enable_changes(client.server, true, true);
     assert_int_equal(declare(client.server), 0);
     if (version != NULL)
         client_initialise(&client, version);

@@ -57,9 +57,6 @@ struct mcp_server_config {
     uint32_t subscriptions_per_session; /* resources that a client may watch at once, and streams of changes;
                                            0: 64 */
     uint32_t list_ttl_ms;   /* how long clients may keep a list without asking again (2026-07-28) */
-    bool lists_change;      /* tools, resources or prompts come and go while sessions are open; clients are
-                               told */
-    bool resources_change;  /* mcp_server_resource_updated is called; clients may subscribe */
     bool logging;           /* mcp_call_log and mcp_server_log are called */
     bool methods_are_tools; /* {"id":1,"method":"infer","params":{...}} calls the tool `infer`, before
                                `initialize` too and with or without "jsonrpc"; protocol names win. The
@@ -93,6 +90,11 @@ int mcp_server_add_prompt(struct mcp_server *server, const struct mcp_prompt *pr
 int mcp_server_remove_tool(struct mcp_server *server, const char *name);
 int mcp_server_remove_resource(struct mcp_server *server, const char *uri); /* or template */
 int mcp_server_remove_prompt(struct mcp_server *server, const char *name);
+
+/* Promises clients that they are told when tools, resources or prompts come and go (`of_lists`), and when a
+ * resource has changed that they subscribed to (`of_resources`: then mcp_server_resource_updated is called).
+ * Before sessions are opened. */
+void mcp_server_enable_changes(struct mcp_server *server, bool of_lists, bool of_resources);
 
 /* Tells the clients that subscribed to this URI that what it names has changed. */
 void mcp_server_resource_updated(struct mcp_server *server, const char *uri);
