@@ -2,7 +2,11 @@
  *
  * The whole MCP server, two sessions of it. The input is text, a line at a time: "a" or "b" and a message for
  * that session; or what else happens:
- *   k, e, c      the tool that waits longest finishes; fails; says a JSON-RPC error
+ *   k, e, c, n   the handler that waits longest finishes; fails; says a JSON-RPC error; finds nothing
+ *   g            it goes on: a log message, and progress
+ *   u, l         a resource has changed; the server logs
+ *   t and t, r, p      a tool, a resource, a prompt goes or comes back
+ *   z            session a's subscriptions end
  *   x, y         session a, b closes, and another takes its place
  *   f, F and a digit   the n-th allocation from here fails; and all after it, until the next message is over
  *   s and a letter     what the next send does: fail, close its session, finish a tool (k), ask again (p)
@@ -11,11 +15,11 @@
  * Every message of the server is one line of valid JSON-RPC; each request is answered once, with its id.
  */
 #include "fuzz.h"
+#include "offers.h"
 #include "server_private.h"
 #include "unit/mcp_core/support.h"
 
 #define SESSIONS    2
-#define WAITING_MAX 64
 #define PENDING_MAX 512
 #define LINES_MAX   200
 
@@ -40,122 +44,9 @@ static struct mcp_server_config config;
 static struct client_session *sessions[SESSIONS];
 static struct client_session *all[LINES_MAX + SESSIONS]; /* closed ones too: no message may come for them */
 static size_t all_count;
-static struct mcp_call *waiting[WAITING_MAX];
-static size_t waiting_count;
 static struct pending pending[PENDING_MAX];
 static size_t pending_count;
 static unsigned depth, nested; /* calls from within the send hook, now and ever */
-
-/* ---- tools ---- */
-
-static void echo(struct mcp_call *call, void *context)
-{
-    struct mcp_json_writer *result = mcp_call_result(call);
-
-    (void)context;
-    mcp_json_begin_object(result);
-    mcp_json_key_write(result, "arguments");
-    mcp_json_value(result, mcp_call_arguments(call));
-    mcp_json_end_object(result);
-    mcp_call_finish(call);
-}
-
-static void later(struct mcp_call *call, void *context)
-{
-    (void)context;
-    if (waiting_count == WAITING_MAX)
-        echo(call, NULL);
-    else
-        waiting[waiting_count++] = call;
-}
-
-static void forget(struct mcp_call *call)
-{
-    for (size_t i = 0; i < waiting_count; i++) {
-        if (waiting[i] != call)
-            continue;
-        memmove(&waiting[i], &waiting[i + 1], (--waiting_count - i) * sizeof(waiting[0]));
-        return;
-    }
-    fail_msg("a call that nobody has");
-}
-
-static void on_cancelled(struct mcp_call *call, void *context)
-{
-    (void)context;
-    assert_true(mcp_call_is_cancelled(call));
-    if (waiting_count % 2 != 0) /* some tools stop at once */
-        return;
-    forget(call);
-    mcp_call_finish(call);
-}
-
-static void typed(struct mcp_call *call, void *context)
-{
-    const char *text = NULL;
-    size_t length = 0;
-    int64_t whole = 0;
-    double real = 0;
-    bool flag = false;
-
-    (void)context;
-    if (mcp_call_string(call, "s", &text, &length) != 0 ||
-        mcp_call_int_or(call, "i", 7, -10, 1000, &whole) != 0 ||
-        mcp_call_double_or(call, "d", 0.5, 0, 10, &real) != 0 ||
-        mcp_call_bool_or(call, "b", true, &flag) != 0)
-        return;
-    assert_true(whole >= -10 && whole <= 1000 && real >= 0 && real <= 10);
-    if (whole == 13) {
-        (void)mcp_call_reject(call, "i", "must not be 13");
-        return;
-    }
-    for (int64_t i = 0; i < whole; i++) /* may grow beyond what a message can be */
-        mcp_call_text(call, text, length);
-    struct mcp_json_writer *result = mcp_call_result(call);
-    mcp_json_begin_object(result);
-    mcp_json_member_double(result, "d", real);
-    mcp_json_member_bool(result, "b", flag);
-    mcp_json_end_object(result);
-    mcp_call_finish(call);
-}
-
-static const struct mcp_tool tools[] = {
-    {.name = "echo",
-     .title = "Echo",
-     .description = "Says it again",
-     .input_schema = "{\"type\":\"object\"}",
-     .handler = echo},
-    {.name = "later",
-     .input_schema = "{\"type\":\"object\"}",
-     .annotations = "{\"readOnlyHint\":true}",
-     .handler = later,
-     .cancelled = on_cancelled},
-    {.name = "typed",
-     .input_schema = "{\"type\":\"object\",\"properties\":{\"s\":{\"type\":\"string\",\"maxLength\":100},"
-                     "\"i\":{\"type\":\"integer\"},\"d\":{\"type\":\"number\"},\"b\":{\"type\":\"boolean\"}},"
-                     "\"required\":[\"s\"],\"additionalProperties\":false}",
-     .output_schema = "{\"type\":\"object\",\"properties\":{\"d\":{\"type\":\"number\",\"maximum\":9}}}",
-     .handler = typed},
-};
-
-static bool is_tool(const char *name)
-{
-    return strcmp(name, "echo") == 0 || strcmp(name, "later") == 0 || strcmp(name, "typed") == 0;
-}
-
-static void end_oldest(char how)
-{
-    if (waiting_count == 0)
-        return;
-    struct mcp_call *call = waiting[0];
-    forget(call);
-    if (how == 'e')
-        mcp_call_fail(call, "it \"failed\"");
-    else if (how == 'c')
-        mcp_call_error(call, MCP_ERROR_OVERLOADED, "too much");
-    else
-        echo(call, NULL);
-}
 
 /* ---- what comes from the server ---- */
 
@@ -234,7 +125,7 @@ static int on_send(void *context, const char *text, size_t length)
     if (next == 'f')
         session->unsure = true; /* who knows what has come through */
     else if (next == 'k')
-        end_oldest('k');
+        (void)offers_end_oldest('k');
     else if (next == 'p')
         tell(session, "{\"jsonrpc\":\"2.0\",\"id\":\"again\",\"method\":\"ping\"}", 46);
     else if (next == 'x')
@@ -299,7 +190,7 @@ static size_t expected_answers(struct client_session *session, const json_t *mes
         return 1;
     bool valid =
         (version_text != NULL && strcmp(version_text, "2.0") == 0 && json_string_length(version) == 3) ||
-        (version == NULL && config.methods_are_tools && name != NULL && is_tool(name));
+        (version == NULL && config.methods_are_tools && name != NULL && offers_has_tool(name));
     if (name != NULL && valid && id == NULL) {
         if (strcmp(name, "notifications/cancelled") == 0) {
             const json_t *target = json_object_get(json_object_get(message, "params"), "requestId");
@@ -396,7 +287,22 @@ static void one_line(const char *line, size_t length)
     case 'k':
     case 'e':
     case 'c':
-        end_oldest(line[0]);
+    case 'n':
+    case 'g':
+        (void)offers_end_oldest(line[0]);
+        break;
+    case 'u':
+        mcp_server_resource_updated(server, OFFERS_URI);
+        break;
+    case 'l':
+        mcp_server_log(server, length > 1 ? (enum mcp_log_level)((uint8_t)line[1] % 8) : MCP_LOG_INFO, NULL,
+                       "\"text\"");
+        break;
+    case 't':
+        offers_change(server, length > 1 ? line[1] : 't');
+        break;
+    case 'z':
+        mcp_session_end_subscriptions(sessions[0]->session);
         break;
     case 'x':
     case 'y':
@@ -431,12 +337,15 @@ static void start(size_t choice)
                                         .message_max = limits[choice / 2 % 4],
                                         .calls_per_session = choice & 8 ? 2 : 0,
                                         .memory_per_session = choice & 16 ? 600 : 0,
+                                        .lists_change = true,
+                                        .resources_change = true,
+                                        .logging = true,
+                                        .subscriptions_per_session = choice & 64 ? 2 : 0,
                                         .check_results = (choice & 32) != 0,
                                         .methods_are_tools = (choice & 1) != 0};
     assert_int_equal(mcp_server_create(&config, &server), 0);
-    for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
-        assert_int_equal(mcp_server_add_tool(server, &tools[i]), 0);
-    all_count = waiting_count = pending_count = depth = nested = 0;
+    offers_add(server);
+    all_count = pending_count = depth = nested = 0;
     for (size_t i = 0; i < SESSIONS; i++)
         open_session(i);
 }
@@ -448,8 +357,10 @@ static void stop(void)
     memory.fail_at = 0;
     for (size_t i = 0; i < SESSIONS; i++)
         sessions[i]->next_send = 0;
-    while (waiting_count > 0)
-        end_oldest('k');
+    while (offers_end_oldest('k'))
+        continue;
+    for (size_t i = 0; i < SESSIONS; i++)
+        mcp_session_end_subscriptions(sessions[i]->session);
     for (size_t i = 0; i < pending_count; i++)
         if (!pending[i].optional && !pending[i].session->unsure && !pending[i].session->closed)
             fail_msg("no answer to %s", pending[i].id);

@@ -47,7 +47,8 @@ static struct owned *adopt(struct vsock_connection *handle)
     while (connection->handle != NULL)
         assert_true(++connection < owned + CONNECTIONS); /* no more than connections_max */
     *connection = (struct owned){.handle = handle};
-    connection->stream = stream_of(vsock_peer_cid(handle), vsock_peer_port(handle), vsock_local_port(handle));
+    connection->stream = stream_of(vsock_is_seqpacket(handle) ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM,
+                                   vsock_peer_cid(handle), vsock_peer_port(handle), vsock_local_port(handle));
     return connection;
 }
 
@@ -61,7 +62,26 @@ static void check_received(struct owned *connection, const uint8_t *bytes, size_
     for (size_t i = 0; i < count; i++)
         assert_int_equal(bytes[i], stream_byte(connection->stream, connection->received + (uint32_t)i));
     connection->received += (uint32_t)count;
-    assert_true(connection->received <= connection->stream->told_max);
+    if (!stream_is_local(connection->stream))
+        assert_true(connection->received <= connection->stream->told_max);
+}
+
+/* Of a message, what is left of it is known: it ends where the host has ended it, and no other one before. */
+static void check_message(const struct owned *connection)
+{
+    const struct stream *stream = connection->stream;
+    size_t left = vsock_message_left(connection->handle);
+
+    if (left == 0 || stream == NULL || peer.tainted)
+        return;
+    assert_true(vsock_is_seqpacket(connection->handle) && left <= peer.buffer_size);
+    /* A dead one may be of before the last REQUEST. */
+    if (stream_is_local(stream) || stream->end_count == 64 || connection->handle->state == VSOCK_STATE_DEAD)
+        return;
+    size_t i = 0;
+    while (i < stream->end_count && stream->ends[i] <= connection->received)
+        i++;
+    assert_true(i < stream->end_count && stream->ends[i] == connection->received + left);
 }
 
 static void check_end(struct owned *connection, int64_t result)
@@ -74,6 +94,8 @@ static void check_end(struct owned *connection, int64_t result)
 static void receive(struct owned *connection, size_t size)
 {
     uint8_t *bytes = malloc(size);
+    size_t left = vsock_message_left(connection->handle);
+    check_message(connection);
     int64_t result = vsock_receive(connection->handle, bytes, size);
 
     if (result > 0)
@@ -81,6 +103,8 @@ static void receive(struct owned *connection, size_t size)
     else if (size > 0)
         check_end(connection, result);
     assert_true(result <= (int64_t)size);
+    if (vsock_is_seqpacket(connection->handle) && result > 0)
+        assert_true((size_t)result <= left); /* never two messages */
     free(bytes);
 }
 
@@ -107,7 +131,8 @@ static void send(struct owned *connection, size_t size)
         bytes[i] =
             connection->stream != NULL ? stream_byte(connection->stream, connection->sent + (uint32_t)i) : 0;
     int64_t result = vsock_send(connection->handle, bytes, size);
-    assert_true(result <= (int64_t)size && (result >= 0 || result == -EPIPE || result == -ECONNRESET));
+    assert_true(result <= (int64_t)size && (result >= 0 || result == -EPIPE || result == -ECONNRESET ||
+                                            (result == -EMSGSIZE && vsock_is_seqpacket(connection->handle))));
     assert_true(!connection->reset || result < 0);
     if (result > 0)
         connection->sent += (uint32_t)result;
@@ -128,18 +153,24 @@ static void connect_somewhere(void)
 {
     struct vsock_connection *handle = NULL;
     uint64_t cid = peer_cid(input_8(script));
-    uint32_t port = peer_port(input_8(script));
+    uint8_t choice = input_8(script);
+    bool local = cid == VSOCK_CID_LOCAL || cid == vsock_guest_cid(host.vsock),
+         seqpacket = (choice & 0x40) != 0;
+    uint32_t port = local && (choice & 0x80) == 0 ? GUEST_PORT : peer_port(choice);
 
     if (count_owned() == CONNECTIONS)
         return;
-    uint32_t local = host.vsock->next_port; /* nobody listens there */
-    struct stream *stream = stream_of(cid, port, local);
+    struct stream *stream = stream_of(seqpacket ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM, cid, port,
+                                      host.vsock->next_port); /* nobody listens there */
     if (stream != NULL)
-        stream->told = 0;
-    int result = vsock_connect(host.vsock, cid, port, &handle);
-    assert_true(result == 0 || result == -ENOSPC || result == -ENOMEM);
+        stream->told = 0, stream->end_count = 0;
+    int result = seqpacket ? vsock_connect_seqpacket(host.vsock, cid, port, &handle)
+                           : vsock_connect(host.vsock, cid, port, &handle);
+    assert_true(result == 0 || result == -ENOSPC || result == -ENOMEM ||
+                (result == -EPROTONOSUPPORT && seqpacket && !local));
     if (result != 0)
         return;
+    assert_int_equal(vsock_peer_cid(handle), local ? VSOCK_CID_LOCAL : cid);
     assert_null(find(handle));
     adopt(handle)->connecting = true;
 }
@@ -182,7 +213,8 @@ static void on_event(enum vsock_event event, struct vsock_connection *handle)
 
     if (event == VSOCK_ACCEPTED) {
         assert_null(connection);
-        assert_true(vsock_peer_cid(handle) == VSOCK_CID_HOST && vsock_local_port(handle) == GUEST_PORT);
+        assert_true(vsock_peer_cid(handle) == VSOCK_CID_HOST || vsock_peer_cid(handle) == VSOCK_CID_LOCAL);
+        assert_int_equal(vsock_local_port(handle), GUEST_PORT);
         connection = adopt(handle);
         vsock_set_context(handle, connection);
     } else {
@@ -253,7 +285,7 @@ static void one_step(void)
         break;
     case 9:
         fake_os.now += operation >= 0x80 ? 9000000u : 300000u;
-        host.wakes++;
+        host.wakes += fake_os.now >= vsock_deadline(host.vsock);
         break;
     case 10:
         fake_os.fail_at = operation & 16 ? 1 + operation / 32 : 0;
@@ -281,7 +313,7 @@ static void come_to_rest(void)
     bool moves = true;
     for (int i = 0; i < 200 && (moves || i < 8); i++) {
         fake_os.now += 5000000;
-        host.wakes++;
+        host.wakes += fake_os.now >= vsock_deadline(host.vsock);
         moves = peer_take_all();
         peer_interrupt();
         pump();
@@ -322,6 +354,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert_true(vsock_guest_cid(host.vsock) > 2 && vsock_guest_cid(host.vsock) < UINT32_MAX);
         assert_int_equal(vsock_listen(host.vsock, GUEST_PORT), 0);
         assert_int_equal(vsock_listen(host.vsock, GUEST_PORT), -EADDRINUSE);
+        assert_int_equal(vsock_listen_seqpacket(host.vsock, GUEST_PORT), 0);
         pump();
         while (input_left(script) > 0 && steps++ < STEPS_MAX) {
             one_step();

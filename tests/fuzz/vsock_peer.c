@@ -20,11 +20,12 @@ void peer_start(struct input *script, size_t buffer_size, bool odd_device, bool 
     peer.buffer_size = buffer_size;
     peer.callbacks = callbacks;
     peer.cids[peer.cid_count++] = GUEST_CID;
+    host.function->offered |= 2; /* SEQPACKET */
     if (!odd_device)
         return;
     for (size_t i = 0; i < 3; i++)
         host.function->queues[i].size_max = (uint16_t)(input_16(script) % 260);
-    host.function->offered ^= (uint64_t)(input_8(script) & 7) << 28;
+    host.function->offered ^= (uint64_t)(input_8(script) & 7) << 28 ^ (input_8(script) & 3);
     host.function->offered ^= (uint64_t)(input_8(script) == 255) << 32;
     for (uint8_t changes = input_8(script) % 4; changes > 0; changes--) {
         uint8_t at = input_8(script) % FAKE_CONFIG_SIZE;
@@ -42,7 +43,7 @@ void peer_start(struct input *script, size_t buffer_size, bool odd_device, bool 
 
 uint64_t peer_cid(uint8_t choice)
 {
-    static const uint64_t cids[] = {VSOCK_CID_HOST, 7, GUEST_CID, 0x1122334455667788};
+    static const uint64_t cids[] = {VSOCK_CID_LOCAL, 7, GUEST_CID, 0x1122334455667788};
     return choice < 0xc0 ? VSOCK_CID_HOST : cids[choice & 3];
 }
 
@@ -58,20 +59,34 @@ static uint32_t guest_port(uint8_t choice)
     return choice < 0xf8 ? VSOCK_PORT_DYNAMIC + choice % 30u : choice * 1000u;
 }
 
-struct stream *stream_of(uint64_t cid, uint32_t host_port, uint32_t port)
+static size_t port_index(uint32_t port)
+{
+    return port == GUEST_PORT ? 0 : port - VSOCK_PORT_DYNAMIC + 1;
+}
+
+struct stream *stream_of(uint16_t type, uint64_t cid, uint32_t host_port, uint32_t port)
 {
     size_t c = cid == VSOCK_CID_HOST ? 0 : cid == 7 ? 1 : cid == GUEST_CID ? 2 : 3;
-    size_t p = port == GUEST_PORT ? 0 : port - VSOCK_PORT_DYNAMIC + 1;
+    size_t p = port_index(port), q = port_index(host_port);
 
+    if (type != VSOCK_TYPE_STREAM && type != VSOCK_TYPE_SEQPACKET)
+        return NULL;
+    if (cid == VSOCK_CID_LOCAL) /* both ends know it by the port that is not listened on */
+        return p < 32 && q < 32 && (p == 0) != (q == 0) ? &peer.local[type - 1][p + q] : NULL;
     if (c == 3 || host_port - HOST_PORT >= 4 || p >= 32)
         return NULL;
-    return &peer.streams[c][host_port - HOST_PORT][p];
+    return &peer.streams[type - 1][c][host_port - HOST_PORT][p];
+}
+
+bool stream_is_local(const struct stream *stream)
+{
+    return stream >= &peer.local[0][0];
 }
 
 /* Every other byte belongs to the stream, every other to the position. */
 uint8_t stream_byte(const struct stream *stream, uint32_t position)
 {
-    size_t number = (size_t)(stream - &peer.streams[0][0][0]);
+    size_t number = (size_t)((const char *)stream - (const char *)&peer) / sizeof(*stream);
     return (uint8_t)((position & 1) == 0 ? number * 37 + 11 : position >> 1);
 }
 
@@ -100,12 +115,15 @@ static void post(struct fake_chain *chain, const struct vsock_header *header, st
     fake_ring_use(ring_of(0), chain->id, used);
     peer.packets_sent++;
     if (stream == NULL || header->destination_cid != host.vsock->guest_cid ||
-        header->type != VSOCK_TYPE_STREAM || used < sizeof(*header))
+        (header->type == VSOCK_TYPE_SEQPACKET && !host.vsock->seqpacket) || used < sizeof(*header))
         return;
     if (header->operation == VSOCK_OP_REQUEST)
-        stream->told = 0;
-    if (header->operation == VSOCK_OP_RW && header->length <= used - sizeof(*header))
+        stream->told = 0, stream->end_count = 0;
+    if (header->operation == VSOCK_OP_RW && header->length <= used - sizeof(*header)) {
         stream->told += header->length;
+        if ((header->flags & VSOCK_SEQ_EOM) != 0 && stream->end_count < 64)
+            stream->ends[stream->end_count++] = stream->told;
+    }
     if (stream->told > stream->told_max)
         stream->told_max = stream->told;
     note_credit(stream, header);
@@ -132,16 +150,21 @@ void peer_send(struct input *script, uint8_t choice)
         .destination_cid = host.vsock->guest_cid,
         .source_port = peer_port(input_8(script)),
         .destination_port = guest_port(input_8(script)),
-        .type = VSOCK_TYPE_STREAM,
+        .type = lies & 0x40 ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM,
         .operation = operations[what % 12],
         .buffer_size = buffer_sizes[what / 16 % 6],
     };
-    struct stream *stream = stream_of(header.source_cid, header.source_port, header.destination_port);
 
     if (header.operation == VSOCK_OP_RW)
         header.length = input_16(script) % (RECEIVE_SIZE + 1);
+    if (header.operation == VSOCK_OP_RW && header.type == VSOCK_TYPE_SEQPACKET)
+        header.flags = lies / 16 & 3;
     if (header.operation == VSOCK_OP_SHUTDOWN)
         header.flags = input_8(script);
+    struct stream *stream =
+        stream_of(header.type, header.source_cid, header.source_port, header.destination_port);
+    if (stream != NULL && stream_is_local(stream))
+        stream = NULL; /* what it says in the guest's name does not count */
     if (stream != NULL)
         header.forward_count = header.operation == VSOCK_OP_REQUEST ? 0 : stream->taken;
     uint32_t used = (uint32_t)sizeof(header) + header.length;
@@ -192,14 +215,18 @@ static bool was_guest(uint64_t cid)
 static void check_packet(const struct packet *packet, size_t size)
 {
     const struct vsock_header *header = &packet->header;
-    struct stream *stream = stream_of(header->destination_cid, header->destination_port, header->source_port);
+    struct stream *stream =
+        stream_of(header->type, header->destination_cid, header->destination_port, header->source_port);
 
     assert_int_equal(header->length, size - sizeof(*header));
     assert_true(was_guest(header->source_cid));
     assert_true(header->operation >= VSOCK_OP_REQUEST && header->operation <= VSOCK_OP_CREDIT_REQUEST);
     assert_true(header->length == 0 || header->operation == VSOCK_OP_RW);
-    assert_true(header->type == VSOCK_TYPE_STREAM || header->operation == VSOCK_OP_RST);
-    assert_true(header->flags == 0 || header->operation == VSOCK_OP_SHUTDOWN);
+    assert_true(header->destination_cid != VSOCK_CID_LOCAL);
+    assert_true(header->type == VSOCK_TYPE_STREAM || header->operation == VSOCK_OP_RST ||
+                (header->type == VSOCK_TYPE_SEQPACKET && host.vsock->seqpacket));
+    assert_true(header->flags == 0 || header->operation == VSOCK_OP_SHUTDOWN ||
+                (header->flags == VSOCK_SEQ_EOM && header->type == VSOCK_TYPE_SEQPACKET));
     /* An RST to a stranger says nothing about a buffer. */
     assert_true(header->buffer_size == peer.buffer_size ||
                 (header->operation == VSOCK_OP_RST && header->buffer_size == 0));

@@ -17,11 +17,14 @@ struct stream {
     uint32_t sent_max;       /* that an owner has sent on one connection */
     uint32_t forward_max;    /* that the host said it had read, and could have */
     uint32_t buffer_max;     /* the most room that it said it had */
+    uint32_t ends[64];       /* SEQPACKET: where the host's messages end; more are not followed */
+    size_t end_count;
 };
 
 struct peer {
-    struct stream streams[3][4][32]; /* by CID, host's port, guest's port */
-    size_t buffer_size;              /* that the guest has */
+    struct stream streams[2][3][4][32]; /* by type, CID, host's port, guest's port */
+    struct stream local[2][32];         /* of the guest with itself, by type and the port that it chose */
+    size_t buffer_size;                 /* that the guest has */
     size_t packets_sent;
     uint64_t cids[1024]; /* that the guest may have had */
     size_t cid_count;
@@ -39,7 +42,8 @@ void peer_start(struct input *script, size_t buffer_size, bool odd_device, bool 
 uint64_t peer_cid(uint8_t choice);
 uint32_t peer_port(uint8_t choice);
 /* NULL for ends that the target does not follow. */
-struct stream *stream_of(uint64_t cid, uint32_t host_port, uint32_t guest_port);
+struct stream *stream_of(uint16_t type, uint64_t cid, uint32_t host_port, uint32_t guest_port);
+bool stream_is_local(const struct stream *stream);
 /* What stands at a position of a stream, either way. */
 uint8_t stream_byte(const struct stream *stream, uint32_t position);
 
