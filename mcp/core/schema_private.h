@@ -2,9 +2,9 @@
  *
  * What the files of the schema validator share.
  *
- * A compiled schema is its parsed text and a note beside each token. schema_compile.c writes the notes,
- * schema_check.c walks the two documents side by side, schema_equal.c compares values, schema_text.c says
- * what is wrong.
+ * A compiled schema is its parsed text and a note beside each token. schema_compile.c and schema_reference.c
+ * write the notes; schema_check.c walks down schema and value, by the rules in schema_rules.c; schema_equal.c
+ * compares values; schema_text.c says what is wrong.
  */
 #ifndef MCP_SCHEMA_PRIVATE_H
 #define MCP_SCHEMA_PRIVATE_H
@@ -134,6 +134,7 @@ struct check {
     struct fault fault;
 };
 
+/* Ends the check with FAULT_WORK or FAULT_DEPTH; returns false. */
 bool check_stop(struct check *check, enum keyword rule);
 /* False, and the check is stopped, when it has done too much. */
 static inline bool check_spend(struct check *check, uint64_t steps)

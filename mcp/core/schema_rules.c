@@ -26,14 +26,14 @@ static bool fail_part(struct check *check, enum keyword rule, struct mcp_json op
     return false;
 }
 
-/* How much a fault tells about the alternative that was meant. One that has another constant
- * ("kind":"circle") was hardly meant, one that has another type perhaps; with any other fault its kind is
- * right. */
+/* How much a fault tells about the alternative that was meant. One that is never right, or has another
+ * constant ("kind":"circle"), was hardly meant, one that has another type perhaps; with any other fault its
+ * kind is right. */
 static int weight(const struct fault *fault)
 {
-    if (fault->rule != KEYWORD_TYPE)
-        return 2;
-    return fault->types != 0 ? 1 : 0;
+    if (fault->rule == KEYWORD_TYPE)
+        return fault->types != 0 ? 1 : 0;
+    return fault->rule == FAULT_FALSE ? 0 : 2;
 }
 
 /* Of alternatives that all fail: the fault that lies deepest in the value; there, the one with the greatest

@@ -9,25 +9,27 @@
 /* Of a text, so that what comes behind has room. */
 #define POINTER_MAX 96
 #define CHOICES_MAX 150
-#define NAME_MAX    32
+#define SHOWN_MAX   32
 
 /* ---- where ---- */
 
 static void add_name(struct text *text, struct mcp_json name)
 {
-    char start[NAME_MAX + 1];
-    char part[3] = "";
-    size_t length = json_string_start(name, start, NAME_MAX);
+    char start[SHOWN_MAX];
+    char escaped[2 * SHOWN_MAX + 1]; /* RFC 6901, section 3 */
+    size_t length = json_string_start(name, start, sizeof(start));
+    size_t used = 0;
 
     for (size_t i = 0; i < length; i++) {
-        part[0] = start[i] == '\0' ? '?' : start[i]; /* a NUL would end the message */
-        part[1] = '\0';
         if (start[i] == '~' || start[i] == '/') {
-            part[0] = '~';
-            part[1] = start[i] == '~' ? '0' : '1';
+            escaped[used++] = '~';
+            escaped[used++] = start[i] == '~' ? '0' : '1';
+        } else {
+            escaped[used++] = start[i] == '\0' ? '?' : start[i]; /* a NUL would end the message */
         }
-        text_add(text, part);
     }
+    escaped[used] = '\0';
+    text_add(text, escaped);
     if (length < mcp_json_string_length(name))
         text_add(text, "...");
 }
@@ -115,17 +117,17 @@ static void add_missing(struct text *text, const struct check *check, const stru
 /* As it stands in the schema; "..." for the rest of it. */
 static void add_value(struct text *text, struct mcp_json value)
 {
-    char bytes[NAME_MAX + 1];
+    char bytes[SHOWN_MAX + 1];
     size_t length;
     const char *raw = mcp_json_raw(value, &length);
-    size_t shown = length < NAME_MAX ? length : NAME_MAX;
+    size_t shown = length < SHOWN_MAX ? length : SHOWN_MAX;
 
-    while (shown < length && ((unsigned char)raw[shown] & 0xC0) == 0x80)
-        shown--; /* not in the middle of a character */
     if (mcp_json_type(value) == MCP_JSON_STRING) {
         text_add_quoted(text, value);
         return;
     }
+    while (shown < length && ((unsigned char)raw[shown] & 0xC0) == 0x80)
+        shown--; /* not in the middle of a character */
     for (size_t i = 0; i < shown; i++)
         bytes[i] = raw[i];
     bytes[shown] = '\0';
