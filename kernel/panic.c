@@ -11,7 +11,7 @@
 
 #define BACKTRACE_MAX 32
 
-static enum panic_action action = PANIC_EXIT;
+static enum panic_action action MMU_SEALED; /* at first PANIC_EXIT */
 static bool panicking;
 
 extern const uint8_t image_start[], text_end[];
@@ -196,7 +196,7 @@ _Noreturn void panic_exception(const struct interrupt_frame *f)
 
 /* The compiler's stack protector: our code compares with the first, musl's with FS:0x28; both call the
  * second. */
-uintptr_t __stack_chk_guard;
+uintptr_t __stack_chk_guard MMU_SEALED;
 _Noreturn void __stack_chk_fail(void);
 
 _Noreturn void __stack_chk_fail(void)

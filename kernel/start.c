@@ -22,8 +22,8 @@
 
 #define LOG_RING_SIZE (64 * 1024)
 
-static struct boot_info boot;
-static struct options options;
+static struct boot_info boot MMU_SEALED;
+static struct options options MMU_SEALED;
 static uint64_t entry_timestamp, boot_information;
 static uint32_t boot_protocol;
 static uint8_t log_ring[LOG_RING_SIZE];
@@ -90,13 +90,24 @@ static int start_tasks(void)
     return 0;
 }
 
+/* Nothing of this is to change any more. */
+static int seal(void)
+{
+    int error = mmu_seal();
+    return error != 0 ? error : mmu_verify();
+}
+
 static const struct {
     const char *name;
     int (*run)(void);
 } steps[] = {
-    {"log", start_log},        {"boot information", read_boot_information},
-    {"memory", start_memory},  {"time", start_time},
-    {"options", read_options}, {"tasks", start_tasks},
+    {"log", start_log},
+    {"boot information", read_boot_information},
+    {"memory", start_memory},
+    {"time", start_time},
+    {"options", read_options},
+    {"tasks", start_tasks},
+    {"seal", seal},
 };
 
 void kernel_enter(uint32_t protocol, uint64_t information, uint64_t timestamp)

@@ -4,6 +4,7 @@
 
 #include <arch/cpu.h>
 #include <arch/io.h>
+#include <arch/mmu.h>
 
 #define STACK_SIZE      8192
 #define BOOT_STACK_SIZE 16384
@@ -55,11 +56,11 @@ static struct guarded_stack interrupt_stacks[CPU_STACK_COUNT - 1];
 __asm__(".globl boot_stack_top\n.hidden boot_stack_top\n.set boot_stack_top, boot_stack + 20480");
 _Static_assert(sizeof boot_stack == 20480, "boot_stack_top, for entry.S");
 
-static struct task_state task_state;
-static uint64_t descriptors[5];
-static struct cpu_features features;
+static struct task_state task_state MMU_SEALED;
+static uint64_t descriptors[5] MMU_SEALED;
+static struct cpu_features features MMU_SEALED;
+static struct cpu_stack stacks[CPU_STACK_COUNT] MMU_SEALED;
 static bool secrets_are_weak;
-static struct cpu_stack stacks[CPU_STACK_COUNT];
 
 /* What musl expects at FS:0: a pointer to itself, its stack canary at 0x28, errno further up. It is never
  * copied or freed. */

@@ -43,11 +43,11 @@ struct handler {
     void *argument;
 };
 
-static struct gate gates[VECTOR_COUNT] __attribute__((aligned(16)));
-static struct handler handlers[VECTOR_COUNT];
-static void (*exception_handler)(const struct interrupt_frame *frame);
-static volatile uint32_t *apic;
-static uint32_t apic_id;
+static struct gate gates[VECTOR_COUNT] MMU_SEALED __attribute__((aligned(16)));
+static void (*exception_handler)(const struct interrupt_frame *frame) MMU_SEALED;
+static volatile uint32_t *apic MMU_SEALED;
+static uint32_t apic_id MMU_SEALED;
+static struct handler handlers[VECTOR_COUNT]; /* devices come and go */
 static uint64_t spurious;
 
 extern const uint8_t interrupt_stubs[VECTOR_COUNT * STUB_SIZE];

@@ -28,10 +28,7 @@ struct layout_tables {
     uint64_t pages[PAGE_TABLES * TABLE_ENTRIES];
 };
 
-struct mmu_layout mmu_layout = {.direct_map = MMU_DIRECT_MAP_WINDOW,
-                                .next_direct_map = MMU_DIRECT_MAP_WINDOW,
-                                .registers = MMU_MMIO_WINDOW,
-                                .stacks = MMU_STACKS_WINDOW};
+struct mmu_layout mmu_layout MMU_SEALED;
 
 extern uint8_t image_start[], image_end[];
 extern const uint64_t relocations_start[], relocations_end[];
@@ -88,6 +85,10 @@ const void *entry_reach(uint64_t physical, uint64_t size)
 
 uint64_t layout_choose(uint32_t protocol, uint64_t information, struct layout_tables *tables)
 {
+    mmu_layout = (struct mmu_layout){.direct_map = MMU_DIRECT_MAP_WINDOW,
+                                     .next_direct_map = MMU_DIRECT_MAP_WINDOW,
+                                     .registers = MMU_MMIO_WINDOW,
+                                     .stacks = MMU_STACKS_WINDOW};
     cpu_identify();
     struct boot_info boot;
     int error = protocol == BOOT_MULTIBOOT2 ? multiboot2_parse(information, entry_reach, &boot)

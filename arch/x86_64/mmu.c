@@ -7,6 +7,7 @@
 /* Intel SDM volume 3, tables 4-15 to 4-20 */
 #define ENTRY_PRESENT (1ull << 0)
 #define ENTRY_WRITE   (1ull << 1)
+#define ENTRY_USER    (1ull << 2)
 #define ENTRY_PWT     (1ull << 3)
 #define ENTRY_PCD     (1ull << 4)
 #define ENTRY_LARGE   (1ull << 7)
@@ -19,11 +20,11 @@
 
 #define FLUSH_ALL_PAGES 64 /* beyond this, reloading CR3 is cheaper than single invalidations */
 
-extern uint8_t image_start[], rodata_start[], data_start[], image_end[];
+extern uint8_t image_start[], rodata_start[], data_start[], sealed_start[], sealed_end[], image_end[];
 
-static mmu_frame_source frame_source;
-static uint64_t *root;
-static const struct boot_info *boot;
+static mmu_frame_source frame_source MMU_SEALED;
+static uint64_t *root MMU_SEALED;
+static const struct boot_info *boot MMU_SEALED;
 static uintptr_t mmio_next;
 
 static uint64_t level_size(unsigned level)
@@ -268,6 +269,36 @@ static int protect_sections(uintptr_t direct_map)
     if (error == 0)
         error = mmu_protect(direct_map + image_physical(text), data - text, MMU_READ);
     return error;
+}
+
+int mmu_seal(void)
+{
+    uintptr_t start = (uintptr_t)sealed_start;
+    size_t size = (uintptr_t)sealed_end - start;
+    if (size == 0)
+        return 0;
+    int error = mmu_protect((uintptr_t)mmu_direct(image_physical(start)), size, MMU_READ);
+    return error != 0 ? error : mmu_protect(start, size, MMU_READ);
+}
+
+static bool table_is_good(const uint64_t *table, unsigned level) // NOLINT(misc-no-recursion): four levels
+{
+    for (unsigned i = 0; i < ENTRY_COUNT; i++) {
+        uint64_t entry = table[i];
+        if (!(entry & ENTRY_PRESENT))
+            continue;
+        if (entry & ENTRY_USER || (level == LEVEL_TOP && i < ENTRY_COUNT / 2))
+            return false;
+        bool leaf = level == LEVEL_SMALL || (entry & ENTRY_LARGE);
+        if (leaf ? (entry & ENTRY_WRITE) && !(entry & ENTRY_NX) : !table_is_good(table_of(entry), level - 1))
+            return false;
+    }
+    return true;
+}
+
+int mmu_verify(void)
+{
+    return table_is_good(root, LEVEL_TOP) ? 0 : -EPERM;
 }
 
 int mmu_initialise(const struct boot_info *info, mmu_frame_source frames)

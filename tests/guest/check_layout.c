@@ -41,7 +41,9 @@ static bool in_image(const volatile void *pointer)
 /* What the compiler reaches relative to where it runs does not tell; addresses in memory do. */
 static void check_relocations(void)
 {
-    static int (*const volatile constant_functions[])(int) = {twice, thrice};
+    static int (*const table[])(int) = {twice, thrice};
+    int (*const *constant_functions)(int) = table;
+    __asm__ volatile("" : "+r"(constant_functions)); /* the compiler may not know what is in it */
     static int (*volatile functions[])(int) = {thrice, twice};
     static const char *const volatile texts[] = {"one", "two"};
     static const volatile int *const volatile self[] = {(const volatile int *)&self[1], NULL};

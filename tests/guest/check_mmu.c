@@ -6,16 +6,18 @@
 #include <arch/mmu.h>
 #include <guest.h>
 #include <memory/frames.h>
+#include <switch_off.h>
 
 /* An address that nothing else uses, in a 512 GiB of its own: no table stands there yet. */
-#define PLACE 0xffffd00000000000ull
-#define SPARE 0xffffd10000000000ull
-#define PAGE  MMU_PAGE_SIZE
-#define LARGE MMU_LARGE_PAGE_SIZE
+#define PLACE      0xffffd00000000000ull
+#define SPARE      0xffffd10000000000ull
+#define USER_PLACE 0x400000ull
+#define PAGE       MMU_PAGE_SIZE
+#define LARGE      MMU_LARGE_PAGE_SIZE
 
 #define MEMORY_SIZE (1ull << 33) /* beyond the largest -m of guest.py, and the hole for devices in it */
 
-extern const uint8_t image_start[], rodata_start[], data_start[], image_end[];
+extern const uint8_t image_start[], rodata_start[], data_start[], sealed_start[], sealed_end[], image_end[];
 
 static uint64_t frames_left; /* what the source below may still give */
 
@@ -200,7 +202,8 @@ static void check_protections(void)
         unsigned flags = 0, alias_flags = 0;
         uint64_t physical = 0;
         bool mapped = mmu_query(at, &physical, &flags);
-        bool read_only = at < (uintptr_t)data_start;
+        bool sealed = at >= (uintptr_t)sealed_start && at < (uintptr_t)sealed_end;
+        bool read_only = at < (uintptr_t)data_start || sealed;
         bool stack_guard = false;
         for (size_t i = 0; i < CPU_STACK_COUNT; i++)
             stack_guard = stack_guard || cpu_stacks()[i].guard == at;
@@ -215,7 +218,7 @@ static void check_protections(void)
                 alias_flags == (read_only ? MMU_READ : MMU_WRITE);
     }
     check(text, "text is read-execute");
-    check(rodata, "constants are read-only");
+    check(rodata, "constants are read-only, and so is what is sealed");
     check(data, "data is read-write, and stacks have guard pages");
     check(alias, "the direct map cannot write text or constants");
     /* Page by page around the image, which splits large pages; then one page of each. */
@@ -229,16 +232,34 @@ static void check_protections(void)
           "the lower half is unmapped");
 }
 
+static void check_verification(uint64_t frame)
+{
+    check(mmu_verify() == 0, "every page is as it must be");
+    check(mmu_map(frame, PLACE, PAGE, MMU_WRITE) == 0 && mmu_verify() == 0, "one more that is writable, too");
+    switch_off_no_execute(PLACE);
+    check(mmu_verify() == -EPERM, "but not one that is executable as well");
+    check(mmu_unmap(PLACE, PAGE) == 0 && mmu_verify() == 0, "it is gone");
+    check(mmu_map(frame, USER_PLACE, PAGE, MMU_READ) == 0 && mmu_verify() == -EPERM,
+          "nor one in the lower half");
+    check(mmu_unmap(USER_PLACE, PAGE) == 0 && mmu_map(frame, PLACE, PAGE, MMU_READ) == 0, "another one");
+    make_user_page(PLACE);
+    check(mmu_verify() == -EPERM, "nor one for user mode");
+}
+
 void check_mmu(void)
 {
     uint64_t frame;
     if (!check(frames_alloc(2, FRAME_SIZE, &frame) == 0, "two frames"))
         return;
     check_protections();
+    /* What follows replaces the frame source. */
+    check(mmu_protect((uintptr_t)sealed_start, (size_t)(sealed_end - sealed_start), MMU_WRITE) == 0,
+          "the seal is broken");
     check_small_pages(frame);
     check_refusals(frame);
     check_large_pages();
     check_exhaustion(frame);
     check_mmio(frame);
+    check_verification(frame);
     frames_free(frame, 2);
 }

@@ -98,6 +98,44 @@ static void fault_write_rodata(bool off)
     write_byte((uintptr_t)&constant);
 }
 
+/* Constants that hold addresses are written when the image is moved: only then. */
+static void fault_write_rodata_address(bool off)
+{
+    static int (*const table[])(void) = {answer};
+    if (off)
+        switch_off_write_protection();
+    write_byte((uintptr_t)&table[0]);
+}
+
+static void fault_write_sealed(bool off)
+{
+    static volatile uint8_t sealed MMU_SEALED;
+    if (off)
+        switch_off_write_protection();
+    write_byte((uintptr_t)&sealed);
+}
+
+static void fault_write_sealed_alias(bool off)
+{
+    static volatile uint8_t sealed MMU_SEALED;
+    if (off)
+        switch_off_write_protection();
+    write_byte(alias_of((uintptr_t)&sealed));
+}
+
+/* The table that says which code runs at an interrupt: its last four bytes, which are reserved. */
+static void fault_write_idt(bool off)
+{
+    struct {
+        uint16_t unused[3], limit;
+        uintptr_t base;
+    } table;
+    __asm__ volatile("sidt %0" : "=m"(table.limit), "=m"(table.base));
+    if (off)
+        switch_off_write_protection();
+    write_byte(table.base + table.limit);
+}
+
 static void fault_execute_data(bool off)
 {
     static uint8_t code[sizeof answer_code];
@@ -256,6 +294,10 @@ bool guest_fault(const char *name, size_t length, bool off)
         {"write-text", fault_write_text},
         {"write-text-alias", fault_write_text_alias},
         {"write-rodata", fault_write_rodata},
+        {"write-rodata-address", fault_write_rodata_address},
+        {"write-sealed", fault_write_sealed},
+        {"write-sealed-alias", fault_write_sealed_alias},
+        {"write-idt", fault_write_idt},
         {"write-protected", fault_write_protected},
         {"read-unmapped", fault_read_unmapped},
         {"execute-data", fault_execute_data},

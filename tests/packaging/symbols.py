@@ -27,7 +27,7 @@ LINKER = {"_GLOBAL_OFFSET_TABLE_"}
 # Beyond that: kernel_enter is in <arch/entry.h>, the rest is of the linker script that is installed with the library.
 DOCUMENTED = {
     "arch": {"kernel_enter", "image_start", "text_end", "rodata_start", "data_start", "image_end",
-             "relocations_start", "relocations_end"},
+             "relocations_start", "relocations_end", "sealed_start", "sealed_end"},
 }
 README = Path(__file__).resolve().parent / "example" / "README.md"
 # A library whose functions another one may call (the table of dependencies.py).

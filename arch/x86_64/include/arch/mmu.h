@@ -49,6 +49,10 @@ enum mmu_flags {
     MMU_UNCACHED = 4
 };
 
+/* A variable (zero at first) that is only written until mmu_seal: what the CPU is told, where things stand,
+ * what is called. Somebody who can write to memory later on cannot change it. */
+#define MMU_SEALED __attribute__((section(".bss.sealed")))
+
 /* Gives one zeroed frame for a page table; 0 when there is none. */
 typedef uint64_t (*mmu_frame_source)(void);
 
@@ -57,6 +61,13 @@ int mmu_initialise(const struct boot_info *info, mmu_frame_source frames);
 
 /* From here on page tables come from there. */
 void mmu_set_frame_source(mmu_frame_source frames);
+
+/* Makes what is MMU_SEALED read-only, in the image and in the direct map. Returns 0 or -ENOMEM. */
+int mmu_seal(void);
+
+/* Looks at every page: returns 0; -EPERM when one is writable and executable, or for user mode, or lies in
+ * the lower half. */
+int mmu_verify(void);
 
 /* Maps [physical, +size) at `virtual_address`; both page-aligned; 2 MiB pages where everything is aligned for
  * them. Returns 0, -EINVAL (alignment, overflow, an address that is not canonical or beyond 52 bits, write
