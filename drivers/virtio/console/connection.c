@@ -58,6 +58,8 @@ void console_connection_end(struct virtio_console *console)
 {
     struct virtio_console_connection *connection = console->current;
 
+    if (connection != NULL || console->unserved)
+        console->ended = true;
     if (console->unserved) {
         console->unserved = false;
         console->last = NULL; /* that was an earlier one */
@@ -102,11 +104,9 @@ int console_post_receive(struct virtio_console *console)
     if (console->port == CONSOLE_NO_PORT || console->posted || console->received > 0 ||
         (current != NULL && current->begin < current->end))
         return 0;
-    struct virtio_buffer buffer = {
-        .physical = console->shared_physical + offsetof(struct console_shared, received),
-        .size = CONSOLE_RECEIVE_SIZE,
-    };
-    int error = virtio_queue_add(console->ports[console->port].receive, NULL, 0, &buffer, 1, console);
+    memset(console->shared->mark, 0, CONSOLE_MARK_SIZE);
+    int error = console_offer(console, console->ports[console->port].receive, console->shared->received,
+                              CONSOLE_RECEIVE_SIZE);
     console->posted = error == 0;
     return error;
 }
@@ -120,13 +120,34 @@ static int take_received(struct virtio_console *console)
     if (!console->posted)
         return 0;
     int result = virtio_queue_take(console->ports[console->port_before].receive, &token, &written);
-    if (result <= 0)
+    if (result < 0)
         return result;
+    if (result == 0) { /* what comes will be later than all messages that we have seen */
+        console->ended = console->interfered = false;
+        return 0;
+    }
+    memcpy(console->mark, console->shared->mark, CONSOLE_MARK_SIZE);
     console->posted = false;
     console->received = written; /* checked by the queue against the buffer's size */
     if (written == 0)
         console_malformed(console, "a buffer without a byte", console->port_before, 0, 0);
     return 1;
+}
+
+/* Whether a message was written after the data, over the mark: then the data is damaged, and of one who had
+ * been reset before we looked. */
+static bool is_overwritten(const struct virtio_console *console)
+{
+    static const uint8_t zeros[CONSOLE_MARK_SIZE];
+    const size_t whole = CONSOLE_MARK_OFFSET + CONSOLE_MARK_SIZE;
+
+    if (!console->interfered || console->received <= CONSOLE_MARK_OFFSET)
+        return false;
+    /* Of a frame's header, so few bytes can be zeros themselves: then they are the next one's. */
+    if (console->received < whole && console->current != NULL)
+        return false;
+    size_t size = (console->received < whole ? console->received : whole) - CONSOLE_MARK_OFFSET;
+    return memcmp(console->mark, zeros, size) == 0;
 }
 
 /* Gives what was received to whom it is from. The buffer is offered only to one who has read all, or when
@@ -137,6 +158,15 @@ static void place_received(struct virtio_console *console)
 
     if (console->received == 0)
         return;
+    if (!console->received_early && is_overwritten(console)) {
+        discard_received(console);
+        /* Another port's message may have done it to one who is still there: no reader gets less than all. */
+        if (!console->ended) {
+            console_connection_end(console);
+            console->last = NULL;
+        }
+        return;
+    }
     if (owner == NULL && (console->unserved || console->asked || console->received_early)) {
         console->received_early = true; /* it is of the one whose OPENED is still to come */
         return;
@@ -150,6 +180,7 @@ static void place_received(struct virtio_console *console)
     owner->begin = 0;
     owner->end = console->received;
     memcpy(owner->bytes, console->shared->received, console->received);
+    memcpy(owner->bytes + CONSOLE_MARK_OFFSET, console->mark, CONSOLE_MARK_SIZE);
     console->statistics.bytes_received += console->received;
     console->received = 0;
     console->received_early = false;

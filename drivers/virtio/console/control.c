@@ -86,24 +86,16 @@ int console_control_flush(struct virtio_console *console)
 
 /* ---- from the device ---- */
 
-static int post(struct virtio_console *console, uint8_t *memory)
-{
-    struct virtio_buffer buffer = {
-        .physical = console->shared_physical + (uint64_t)(memory - (uint8_t *)console->shared),
-        .size = CONTROL_SIZE,
-    };
-
-    return virtio_queue_add(console->control_receive, NULL, 0, &buffer, 1, memory);
-}
-
 int console_control_post(struct virtio_console *console)
 {
     int error = 0;
 
-    for (uint16_t i = 0; error == 0 && i < CONTROL_BUFFERS && i < virtio_queue_size(console->control_receive);
-         i++)
-        error = post(console, console->shared->control_in[i]);
-    return error;
+    for (size_t i = 0; error == 0 && i < CONTROL_BUFFERS; i++)
+        error =
+            console_offer(console, console->control_receive, console->shared->control_in[i], CONTROL_SIZE);
+    console->control_buffers = virtio_queue_chains_in_flight(console->control_receive);
+    /* Without indirect descriptors the ring has no room for all. */
+    return error == -ENOSPC && console->control_buffers > 0 ? 0 : error;
 }
 
 /* Our port is found. Its number is another one only when it was plugged in anew: then the device still has
@@ -159,10 +151,14 @@ static int handle(struct virtio_console *console, const uint8_t *bytes, size_t s
     struct console_control message;
 
     if (size < sizeof(message)) {
+        console->interfered = true;
         console_malformed(console, "a short message", 0, 0, (unsigned)size);
         return 0;
     }
     memcpy(&message, bytes, sizeof(message));
+    /* Data before its beginning there is none. */
+    if (message.port != console->port || message.event != CONSOLE_PORT_OPEN || message.value != 1)
+        console->interfered = true;
     if (message.port >= console->port_count) {
         if (message.port >= console->port_max)
             console_malformed(console, "no such port", message.port, message.event, message.value);
@@ -221,7 +217,8 @@ int console_control_receive(struct virtio_console *console)
     while (count < CONTROL_BUFFERS &&
            (result = virtio_queue_take(console->control_receive, &token, &written)) > 0) {
         memcpy(bytes, token, written); /* the queue has checked the length */
-        result = post(console, token);
+        memset(bytes + CONSOLE_MARK_OFFSET, 0, CONSOLE_MARK_SIZE);
+        result = console_offer(console, console->control_receive, token, CONTROL_SIZE);
         if (result == 0)
             result = handle(console, bytes, written);
         if (result != 0)
@@ -231,7 +228,7 @@ int console_control_receive(struct virtio_console *console)
     if (result < 0)
         return result;
     /* All buffers were used: QEMU drops messages for which there is none. Ask again. */
-    if (count >= virtio_queue_size(console->control_receive) && console->port != CONSOLE_NO_PORT) {
+    if (count == console->control_buffers && console->port != CONSOLE_NO_PORT) {
         console->statistics.resyncs++;
         console_connection_end(console);
         console->asked = true;

@@ -14,7 +14,7 @@ enum { QUEUE_CONTROL_RECEIVE = 2, QUEUE_CONTROL_TRANSMIT = 3 };
 #define FEATURE_MULTIPORT   (1ull << 1) /* section 5.3.3 */
 #define CONFIG_MAX_NR_PORTS 4           /* section 5.3.4 */
 #define CONTROL_QUEUE_SIZE  CONTROL_BUFFERS
-#define RECEIVE_QUEUE_SIZE  1
+#define RECEIVE_QUEUE_SIZE  4 /* one chain */
 
 /* Looks at the device in one poll: a flood must not hold the CPU. */
 #define POLL_BUDGET 64
@@ -36,6 +36,20 @@ VIRTIO_INTERRUPT_CODE static void on_config_change(void *argument)
     console->config.wake(console->config.context);
 }
 
+int console_offer(struct virtio_console *console, struct virtio_queue *queue, uint8_t *memory, size_t size)
+{
+    const size_t behind = CONSOLE_MARK_OFFSET + CONSOLE_MARK_SIZE;
+    uint64_t physical = console->shared_physical + (uint64_t)(memory - (uint8_t *)console->shared);
+    const struct virtio_buffer buffers[CONSOLE_CHAIN_COUNT] = {
+        {.physical = physical, .size = CONSOLE_MARK_OFFSET},
+        {.physical = console->shared_physical + offsetof(struct console_shared, mark),
+         .size = CONSOLE_MARK_SIZE},
+        {.physical = physical + behind, .size = (uint32_t)(size - behind)},
+    };
+
+    return virtio_queue_add(queue, NULL, 0, buffers, CONSOLE_CHAIN_COUNT, memory);
+}
+
 /* Section 5.3.2: port 0 has the queues 0 and 1, port n the queues 2n + 2 and 2n + 3. */
 static int make_queues(struct virtio_console *console)
 {
@@ -54,6 +68,8 @@ static int make_queues(struct virtio_console *console)
         uint16_t queue = (uint16_t)(port == 0 ? 0 : 2 * port + 2);
         error = virtio_device_queue(device, queue, RECEIVE_QUEUE_SIZE, on_queue, console,
                                     &console->ports[port].receive);
+        if (error == 0 && virtio_queue_size(console->ports[port].receive) < CONSOLE_CHAIN_COUNT)
+            error = -EINVAL;
         if (error == 0)
             error = virtio_device_queue(device, (uint16_t)(queue + 1), TRANSMIT_SLOTS, on_queue, console,
                                         &console->ports[port].transmit);
@@ -215,9 +231,9 @@ void console_break(struct virtio_console *console)
 
 void console_finish_call(struct virtio_console *console)
 {
-    if (console->polling || console->broken)
+    if (console->polling)
         return;
-    int result = settle(console);
+    int result = console->broken ? -EIO : settle(console);
     if (result < 0)
         console_break(console); /* virtio_console_poll tells the owner */
     if (result != 0 || console_has_events(console))

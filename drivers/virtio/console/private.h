@@ -45,8 +45,18 @@ enum console_control_event {
 #define TRANSMIT_SLOTS       16
 #define TRANSMIT_SIZE        4096
 
-/* Shared with the device. */
+/* Shared with the device.
+ *
+ * The standard does not order a port's data with PORT_OPEN, but the order decides whose the data is. So bytes
+ * 1 to 3 of every message and of received data lie in one place, the mark: what is there was written last. In
+ * a message they are the upper part of a port's number, 0; in text and in frames they are not all 0. (A
+ * device does not care how the bytes of a chain are arranged: section 2.7.4.)
+ */
+#define CONSOLE_MARK_OFFSET 1
+#define CONSOLE_MARK_SIZE   3
+#define CONSOLE_CHAIN_COUNT 3 /* buffers: before it, the mark, behind it */
 struct console_shared {
+    uint8_t mark[CONSOLE_MARK_SIZE];
     uint8_t control_in[CONTROL_BUFFERS][CONTROL_SIZE];
     uint8_t received[CONSOLE_RECEIVE_SIZE];
     struct console_control control_out[CONTROL_SLOTS];
@@ -91,6 +101,7 @@ struct virtio_console {
     uint32_t ready_due; /* PORT_READY is to be sent for these */
     bool device_ready_due, open_due;
     bool control_busy[CONTROL_SLOTS];
+    int control_buffers;  /* that the device has when it has sent nothing */
     uint32_t port;        /* ours, or CONSOLE_NO_PORT */
     uint32_t port_before; /* the one that the buffers below are for, or CONSOLE_NO_PORT */
     bool asked;           /* PORT_OPEN means nothing until PORT_NAME has come */
@@ -100,9 +111,12 @@ struct virtio_console {
     struct virtio_console_connection *current; /* the open one */
     struct virtio_console_connection *last;    /* the one that ended last, if its owner still has it */
     bool unserved;                             /* one is open for the host, and waits for a place here */
-    bool posted;                               /* the device has the receive buffer */
-    size_t received;                           /* bytes in it that are to be copied */
-    bool received_early;                       /* they are of the next connection that opens */
+    uint8_t mark[CONSOLE_MARK_SIZE];           /* as it was when the buffer was taken */
+    /* Messages since the receive buffer was last seen empty: an end, any but a beginning. */
+    bool ended, interfered;
+    bool posted;         /* the device has the receive buffer */
+    size_t received;     /* bytes in it that are to be copied */
+    bool received_early; /* they are of the next connection that opens */
 
     uint8_t *transmit; /* TRANSMIT_SLOTS of them, filled in turn */
     uint64_t transmit_physical;
@@ -135,6 +149,9 @@ void console_deliver(struct virtio_console *console);
 bool console_has_events(const struct virtio_console *console);
 
 /* device.c */
+/* Offers `size` bytes of `memory` in the shared part, less those for which the mark stands. Returns what
+ * virtio_queue_add does. */
+int console_offer(struct virtio_console *console, struct virtio_queue *queue, uint8_t *memory, size_t size);
 /* virtio_console_poll says -EIO from here on. */
 void console_break(struct virtio_console *console);
 /* At the end of a public call that may have changed something. */

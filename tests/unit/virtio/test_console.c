@@ -157,17 +157,97 @@ static void test_last_words(void **state)
     serial_expect_error(serial.last, -ECONNRESET);
     virtio_console_close(serial.last);
 
-    /* The same with a reset connection, and all of it before the guest looks. */
+    /* A connection that is reset before the guest looks loses them, as TCP has it. */
     serial_open();
-    assert_true(serial_write("bye", 3));
+    assert_true(serial_write("farewell", 8));
     serial_close();
     assert_int_equal(serial_pump(), 0);
-    expect_events(all, 3);
-    serial_expect(serial.last, "bye");
+    assert_int_equal(serial_count(VIRTIO_CONSOLE_READABLE, NULL), 0);
     serial_expect_error(serial.last, -ECONNRESET);
     virtio_console_close(serial.last);
+    assert_int_equal(statistics().bytes_discarded, 8);
     serial_check_service();
-    assert_int_equal(statistics().bytes_discarded, 0);
+    serial_stop();
+}
+
+/* A client that is reset, while the next one waits, before the guest looks: its last bytes are nobody's. */
+static void test_reset_and_next_one_waits(void **state)
+{
+    (void)state;
+    serial_start();
+    serial_open();
+    assert_int_equal(serial_pump(), 0);
+    for (int i = 0; i < 100; i++) {
+        struct virtio_console_connection *first = serial.last;
+        assert_true(serial_write("leftover", 8));
+        serial_close();
+        serial_open();
+        assert_false(serial_write("whole", 5));
+        assert_int_equal(serial_pump(), 0);
+        serial_expect_error(serial.last, -EAGAIN);
+        serial_expect_error(first, -ECONNRESET);
+        virtio_console_close(first);
+        assert_true(serial_write("whole", 5));
+        assert_int_equal(serial_pump(), 0);
+        serial_expect(serial.last, "whole");
+    }
+    assert_int_equal(statistics().bytes_discarded, 800);
+    serial_stop();
+}
+
+/* Another port's message damages what came right before it: the connection ends rather than go on with a
+ * hole.
+ */
+static void test_other_port_interferes(void **state)
+{
+    (void)state;
+    serial_start();
+    serial_open();
+    assert_int_equal(serial_pump(), 0);
+    assert_true(serial_write("request", 7));
+    serial_control(0, CONSOLE_PORT_OPEN, 1);
+    assert_int_equal(serial_pump(), 0);
+    assert_int_equal(serial_count(VIRTIO_CONSOLE_CLOSED, serial.last), 1);
+    serial_expect_error(serial.last, -ECONNRESET);
+    assert_true(serial_write("more", 4));
+    assert_int_equal(serial_pump(), 0);
+    serial_expect_error(serial.last, -ECONNRESET);
+    virtio_console_close(serial.last);
+    serial_close();
+    assert_int_equal(serial_pump(), 0);
+    assert_int_equal(statistics().bytes_discarded, 11);
+
+    /* One that came before it does not. */
+    serial_open();
+    assert_int_equal(serial_pump(), 0);
+    serial_control(0, CONSOLE_PORT_OPEN, 0);
+    assert_true(serial_write("request", 7));
+    assert_int_equal(serial_pump(), 0);
+    serial_expect(serial.last, "request");
+    serial_stop();
+}
+
+/* Bytes that arrive one by one, some of them zeros. */
+static void test_few_bytes(void **state)
+{
+    (void)state;
+    static const char frame[] = "\0\0\0\x02{}";
+    const void *bytes = NULL;
+
+    serial_start();
+    serial_open();
+    for (size_t size = 1; size <= 6; size++) {
+        struct virtio_console_connection *first = serial.last;
+        assert_true(serial_write(frame, size));
+        assert_int_equal(serial_pump(), 0);
+        assert_int_equal(virtio_console_peek(serial.last, &bytes), size);
+        assert_memory_equal(bytes, frame, size);
+        virtio_console_take(serial.last, size);
+        if (first != NULL && first != serial.last)
+            virtio_console_close(first);
+        serial_close();
+        serial_open();
+    }
     serial_stop();
 }
 
@@ -389,6 +469,9 @@ int main(void)
         cmocka_unit_test(test_one_buffer),
         cmocka_unit_test(test_copied),
         cmocka_unit_test(test_last_words),
+        cmocka_unit_test(test_reset_and_next_one_waits),
+        cmocka_unit_test(test_other_port_interferes),
+        cmocka_unit_test(test_few_bytes),
         cmocka_unit_test(test_next_one_waits),
         cmocka_unit_test(test_unread_when_the_next_one_comes),
         cmocka_unit_test(test_owner_is_slow),

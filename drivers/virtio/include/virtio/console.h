@@ -12,14 +12,14 @@
  * the host does meanwhile. The host may lie in every field: messages that make no sense are counted, logged
  * and ignored.
  *
- * Who said what. The standard does not order a port's data with PORT_OPEN, and a program of the host may be
- * gone, and the next one have spoken, before the guest looks. So the driver offers the device one buffer at a
- * time: QEMU sees the orderly end of a connection only by reading, for which it needs a buffer that the
- * connection has not filled. What is found there together with an end and a beginning is the beginner's. A
- * connection that is reset (RST) is seen without a buffer: if another program waited for its end, and the
- * guest sees neither in time, then its last bytes are taken for the other's first. What the guest sends is
- * for the program that it knows of at that moment; the few instructions until the device has it cannot be
- * guarded.
+ * Whose the bytes are. The standard does not order a port's data with PORT_OPEN, and a program of the host
+ * may be gone, and the next one have spoken, before the guest looks. Of an honest device, no byte that one
+ * has sent reaches the next one's connection: the driver offers one buffer at a time, and sees whether its
+ * data or a message was written last (console/private.h; it takes data to be text or frames: where bytes 1 to
+ * 3 of a buffer are all zeros, or there are fewer than four, a reset connection's may be taken for its
+ * successor's). What was sent right before a connection is reset (RST) may be lost, as in TCP; what was sent
+ * before an orderly end is not. In the other direction, the guest looks right before it sends; the few
+ * instructions until the device has it cannot be guarded.
  */
 #ifndef VIRTIO_CONSOLE_H
 #define VIRTIO_CONSOLE_H
@@ -55,8 +55,9 @@ struct virtio_console_config {
 
 /* Takes the device over (also on failure, when it is destroyed). Allocates all that it will ever need, and
  * calls `wake`: the first poll begins the search for the port, which may also appear later. Returns 0;
- * -EINVAL for a device of another kind; -ENODEV for one without VIRTIO_CONSOLE_F_MULTIPORT (logged, with what
- * QEMU lacks); -ENOENT, -EIO, -EAGAIN as <virtio/device.h> has them; -ENOMEM. */
+ * -EINVAL for a device of another kind, or with rings of fewer than 4 entries; -ENODEV for one without
+ * VIRTIO_CONSOLE_F_MULTIPORT (logged, with what QEMU lacks); -ENOENT, -EIO, -EAGAIN as <virtio/device.h> has
+ * them; -ENOMEM. */
 int virtio_console_create(struct virtio_device *device, const struct virtio_console_config *config,
                           struct virtio_console **console);
 /* Resets the device and frees everything: handles of connections are invalid. */
