@@ -237,10 +237,14 @@ static void cancel(struct client *client, const char *method, const char *reason
 
 static enum status no_answer(struct client *client, const char *method, struct error *error)
 {
-    char what[200];
+    char what[250];
+    /* QEMU accepts one connection; a second one's requests wait until the first has gone. */
+    bool may_wait = client->options.endpoint.kind == ENDPOINT_TCP && client->server == NULL;
     cancel(client, method, "no answer in time");
-    snprintf(what, sizeof what, "no answer to %s within %g s. --timeout SECONDS waits longer", method,
-             (double)client->options.timeout_ms / 1000);
+    snprintf(what, sizeof what, "no answer to %s within %g s. --timeout SECONDS waits longer%s", method,
+             (double)client->options.timeout_ms / 1000,
+             may_wait ? ". A VM's console port serves one client at a time: end the other one, or try again"
+                      : "");
     return lost(client, error, what);
 }
 
