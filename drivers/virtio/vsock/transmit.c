@@ -92,10 +92,8 @@ int vsock_transmit_reclaim(struct vsock *vsock)
     return result < 0 ? result : count;
 }
 
-/* Takes the slot, which is the first free one. */
-static void post_local(struct vsock *vsock, struct transmit_slot *slot)
+static void append_local(struct vsock *vsock, struct transmit_slot *slot)
 {
-    vsock->free_slot = slot->next;
     slot->next = NULL;
     if (vsock->local_first == NULL)
         vsock->local_first = slot;
@@ -128,16 +126,17 @@ static bool post(struct vsock *vsock, struct transmit_slot *slot, uint64_t physi
         {.physical = physical + sizeof(*header), .size = header->length},
     };
 
+    size_t count = header->length > 0 ? 2 : 1;
+    bool local = header->destination_cid == VSOCK_CID_LOCAL;
+
     memcpy(memory, header, sizeof(*header));
-    if (header->destination_cid == VSOCK_CID_LOCAL) {
-        post_local(vsock, slot);
-    } else {
-        if (virtio_queue_add(vsock->transmit_queue, descriptors, header->length > 0 ? 2 : 1, NULL, 0, slot) !=
-            0)
-            return false;
-        vsock->free_slot = slot->next;
+    if (!local && virtio_queue_add(vsock->transmit_queue, descriptors, count, NULL, 0, slot) != 0)
+        return false;
+    vsock->free_slot = slot->next;
+    if (local)
+        append_local(vsock, slot);
+    else
         vsock->statistics.packets_sent++;
-    }
     vsock->statistics.bytes_sent += header->length;
     return true;
 }
