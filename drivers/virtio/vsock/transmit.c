@@ -125,7 +125,6 @@ static bool post(struct vsock *vsock, struct transmit_slot *slot, uint64_t physi
         {.physical = physical, .size = sizeof(*header)},
         {.physical = physical + sizeof(*header), .size = header->length},
     };
-
     size_t count = header->length > 0 ? 2 : 1;
     bool local = header->destination_cid == VSOCK_CID_LOCAL;
 
