@@ -92,6 +92,7 @@ static const struct keyword_name {
 };
 
 #define NAME_COUNT (sizeof(names) / sizeof(names[0]))
+_Static_assert(NAME_COUNT <= 64, "compile_keywords has a bit for each");
 
 int schema_refuse(const struct compilation *compilation, struct mcp_json place, const char *why)
 {

@@ -175,8 +175,10 @@ static void every_step_can_be_the_last(void **state)
         "{'not':{'not':{'items':{'oneOf':[{'type':'object'},{'type':'string'}]}}}}",
         "{'if':{'items':{'type':'object'}},'then':{'prefixItems':[{'anyOf':[false,true]}]},'else':false}",
         "{'items':{'properties':{'a':{'const':1000000000000000000000000}}}}",
+        "{'items':{'properties':{'c':{'maxLength':99},'a':{'multipleOf':2}}}}",
     };
-    static const char value[] = "[{\"a\":1000000000000000000000000,\"b\":2},{\"b\":4,\"a\":3}]";
+    static const char value[] = "[{\"a\":1000000000000000000000000,\"b\":2},{\"b\":4,\"a\":3,\"c\":\"a text "
+                                "that takes more steps\"}]";
     static const struct schema_subject subject = {.whole = "arguments", .part = "argument"};
 
     (void)state;
