@@ -25,8 +25,11 @@ static void test_port(void **state)
     assert_int_equal(serial.messages[CONSOLE_PORT_READY], 2);
     assert_int_equal(serial.messages[CONSOLE_PORT_OPEN], 1); /* to ours alone */
     assert_int_equal(serial.event_count, 0);
+    size_t bytes = fake_os.bytes;
+    assert_in_range(bytes, 64 * 1024, 105 * 1024); /* as the README says */
     for (int i = 0; i < 200; i++)
         serial_check_service();
+    assert_int_equal(fake_os.bytes, bytes);
     struct virtio_console_statistics s = statistics();
     assert_int_equal(s.opened, 200);
     assert_int_equal(s.bytes_received, 800);
