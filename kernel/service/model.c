@@ -156,7 +156,9 @@ static int read_file(void *context, uint64_t offset, void *out, size_t length)
     uint64_t start = timer_now_us();
     int error = virtio_fs_read(reading->file, offset, out, length);
     reading->us += timer_now_us() - start;
-    reading->done += length;
+    /* Not added up: the first bytes are read twice, once to tell the format. */
+    if (error == 0 && offset + length > reading->done)
+        reading->done = offset + length;
     if (error == 0 && progress.tell != NULL)
         progress.tell(progress.context, offset + length, reading->size);
     if (error == 0 && reading->done - reading->told >= PROGRESS_BYTES) {

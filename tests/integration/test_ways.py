@@ -77,7 +77,10 @@ class Ways(unittest.TestCase):
                       [(entry["path"], entry["size"], entry["from"]) for entry in metadata["models"]])
 
         lines = [line["text"] for line in client.tool("logs")["lines"]]
-        for start in (f"'{model.name}' loaded", TRANSPORTS[transport][1]):
+        said = [f"'{model.name}' loaded", TRANSPORTS[transport][1]]
+        if place == "share":
+            said.append(f"{model.stat().st_size} bytes of '{model.name}' read in")
+        for start in said:
             self.assertTrue(any(text.startswith(start) for text in lines), (start, lines))
 
     def cell(self, boot, transport, place):
