@@ -294,6 +294,28 @@ static void expect_broken(struct fixture *f)
     stop(f);
 }
 
+/* A chain that the device has forgotten: its descriptors are used again; what it returns later is broken. */
+static void test_dropped(void **state)
+{
+    (void)state;
+    struct fixture f = start(4, false, false);
+    struct virtio_buffer buffers[2] = {{.physical = f.physical, .size = 8},
+                                       {.physical = f.physical, .size = 8}};
+    int token = 0;
+
+    assert_int_equal(virtio_queue_drop(f.queue, &token), -ENOENT);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(virtio_queue_add(f.queue, buffers, 2, NULL, 0, &token), 0);
+        assert_int_equal(virtio_queue_chains_in_flight(f.queue), 1);
+        assert_int_equal(virtio_queue_drop(f.queue, &token), 0);
+        assert_int_equal(virtio_queue_drop(f.queue, &token), -ENOENT);
+        assert_int_equal(virtio_queue_free_descriptors(f.queue), 4);
+        assert_int_equal(virtio_queue_chains_in_flight(f.queue), 0);
+    }
+    fake_ring_use(&f.ring, 0, 0);
+    expect_broken(&f);
+}
+
 static void test_lying_device(void **state)
 {
     (void)state;
@@ -450,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_without_table_memory),
         cmocka_unit_test(test_tables_are_kept),
         cmocka_unit_test(test_wraparound_out_of_order),
+        cmocka_unit_test(test_dropped),
         cmocka_unit_test(test_lying_device),
         cmocka_unit_test(test_length_of_readable_chain_is_ignored),
         cmocka_unit_test(test_kicks),
