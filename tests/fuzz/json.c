@@ -16,6 +16,37 @@
 static struct test_memory memory;
 static struct mcp_memory hooks;
 
+/* What a program writes is what is read again: whole numbers exactly, others to nine digits. */
+static void check_writing(double value, int64_t whole, bool is_whole)
+{
+    struct mcp_json_document *document = NULL;
+    struct mcp_json_writer writer;
+    struct mcp_json_error error;
+    const char *text = NULL;
+    size_t length = 0;
+    char buffer[128];
+    double got = 0;
+    int64_t got_whole = 0;
+
+    mcp_json_writer_initialise_fixed(&writer, buffer, sizeof(buffer));
+    mcp_json_begin_array(&writer);
+    mcp_json_double(&writer, value);
+    mcp_json_int(&writer, whole);
+    mcp_json_uint(&writer, (uint64_t)whole);
+    mcp_json_end_array(&writer);
+    assert_int_equal(mcp_json_finish(&writer, &text, &length), 0);
+    assert_int_equal(mcp_json_parse(&hooks, text, length, &document, &error), 0);
+    struct mcp_json element = mcp_json_first(mcp_json_root(document));
+    assert_int_equal(mcp_json_get_double(element, &got), 0);
+    if (is_whole && fabs(value) < 0x1p53)
+        assert_true(got == value);
+    else
+        assert_true(fabs(got - value) <= fabs(value) * 5e-9 || fabs(value) < 1e-300);
+    element = mcp_json_next(element);
+    assert_true(mcp_json_get_int(element, &got_whole) == 0 && got_whole == whole);
+    mcp_json_free(document);
+}
+
 /* An integer that JSON writes without a fraction, 1.0 and 1e2 too, is exact; a double is that of strtod. */
 static void check_number(struct mcp_json value, const json_t *twin)
 {
@@ -40,6 +71,8 @@ static void check_number(struct mcp_json value, const json_t *twin)
         assert_true(error == 0 && whole == json_integer_value(twin));
     else if (error == 0)
         assert_true((double)whole == expected);
+    if (isfinite(expected))
+        check_writing(expected, whole, error == 0);
     free(text);
 }
 
@@ -133,7 +166,13 @@ static void rewrite(struct mcp_json_writer *writer, struct mcp_json value)
     bool object = type == MCP_JSON_OBJECT;
 
     if (!object && type != MCP_JSON_ARRAY && type != MCP_JSON_STRING) {
-        mcp_json_value(writer, value);
+        bool boolean = false;
+        if (type == MCP_JSON_NULL)
+            mcp_json_null(writer);
+        else if (mcp_json_get_bool(value, &boolean) == 0)
+            mcp_json_bool(writer, boolean);
+        else
+            mcp_json_value(writer, value);
         return;
     }
     if (type == MCP_JSON_STRING) {
@@ -148,6 +187,11 @@ static void rewrite(struct mcp_json_writer *writer, struct mcp_json value)
     object ? mcp_json_begin_object(writer) : mcp_json_begin_array(writer);
     for (struct mcp_json member = mcp_json_first(value); mcp_json_type(member) != MCP_JSON_NONE;
          member = mcp_json_next(member)) {
+        if (object && mcp_json_type(member) == MCP_JSON_NULL) {
+            mcp_json_member_string(writer, "text", "\x01\xff");
+            mcp_json_member_double(writer, "double", 0.1);
+            continue;
+        }
         if (object) {
             char key[64]; /* a key with a NUL, or a long one, is cut: that is the program's business */
             struct mcp_json name = mcp_json_key(member);
@@ -218,7 +262,7 @@ static void write_again(struct mcp_json root, const char *text, size_t length, c
     free(second);
     free(third);
 
-    mcp_json_writer_initialise(&writer, &hooks, 8 * length + 64);
+    mcp_json_writer_initialise(&writer, &hooks, 16 * length + 64);
     rewrite(&writer, root);
     first = finished(&writer, &first_length);
     assert_non_null(first);

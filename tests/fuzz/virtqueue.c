@@ -178,6 +178,21 @@ static void take(void)
     model.free = (uint16_t)(model.free + chain->descriptors);
 }
 
+/* A chain that the device is known to have forgotten. */
+static void drop(size_t which)
+{
+    struct chain *chain = &model.chains[which];
+
+    if (model.broken || (chain->used && !model.lied))
+        return; /* it would lie with the next one that it gives back */
+    assert_int_equal(virtio_queue_drop(model.queue, chain), chain->held ? 0 : -ENOENT);
+    if (!chain->held)
+        return;
+    chain->held = false;
+    model.in_flight--;
+    model.free = (uint16_t)(model.free + chain->descriptors);
+}
+
 static void arm(uint16_t chains)
 {
     bool armed = virtio_queue_enable_interrupt(model.queue, chains);
@@ -249,6 +264,8 @@ static void one_step(struct input *input)
         break;
     case 7:
         virtio_queue_disable_interrupt(model.queue);
+        if (operation & 16)
+            drop(input_below(input, CHAINS));
         break;
     case 8: /* what a device may say about kicks */
         used()->flags = input_8(input) & 1;
