@@ -12,9 +12,17 @@
 
 /* Intel SDM volume 3, 2.5 */
 #define CR4_UMIP    (1ull << 11)
+#define CR4_OSXSAVE (1ull << 18)
 #define CR4_SMEP    (1ull << 20)
 #define CR4_SMAP    (1ull << 21)
 #define MSR_FS_BASE 0xc0000100u
+
+/* Intel SDM volume 1, 13.1: the parts of the vector registers that instructions may use */
+#define XCR0_SSE     0x03u /* with x87 */
+#define XCR0_AVX     0x04u
+#define XCR0_AVX512  0xe0u
+#define XSAVE_LEAF   0xdu
+#define USABLE(bits) ((vector_state & (bits)) == (bits))
 
 #define SEGMENT_NULL  0
 #define SEGMENT_CODE  0x00af9b000000ffffull /* ring 0, 64-bit, accessed */
@@ -60,6 +68,7 @@ static struct task_state task_state MMU_SEALED;
 static uint64_t descriptors[5] MMU_SEALED;
 static struct cpu_features features MMU_SEALED;
 static struct cpu_stack stacks[CPU_STACK_COUNT] MMU_SEALED;
+static uint32_t vector_state MMU_SEALED; /* what XCR0 is set to; 0: there is no XCR0 */
 static bool secrets_are_weak;
 
 /* What musl expects at FS:0: a pointer to itself, its stack canary at 0x28, errno further up. It is never
@@ -93,17 +102,23 @@ void cpu_identify(void)
     memcpy(features.vendor + 8, &basic.ecx, 4);
 
     struct cpuid one = cpuid(1, 0);
-    features.fma = one.ecx >> 12 & 1;
+    bool xsave = one.ecx >> 26 & 1;
+    if (xsave && basic.eax >= XSAVE_LEAF)
+        vector_state = cpuid(XSAVE_LEAF, 0).eax & (XCR0_SSE | XCR0_AVX | XCR0_AVX512);
+    /* XSETBV takes AVX-512's three together only, and with AVX. */
+    if (!USABLE(XCR0_AVX | XCR0_AVX512))
+        vector_state &= ~XCR0_AVX512;
     features.sse42 = one.ecx >> 20 & 1;
-    features.avx = one.ecx >> 28 & 1;
-    features.f16c = one.ecx >> 29 & 1;
+    features.avx = USABLE(XCR0_SSE | XCR0_AVX) && (one.ecx >> 28 & 1);
+    features.fma = features.avx && (one.ecx >> 12 & 1);
+    features.f16c = features.avx && (one.ecx >> 29 & 1);
     features.rdrand = one.ecx >> 30 & 1;
     features.hypervisor = one.ecx >> 31 & 1;
     if (basic.eax >= 7) {
         struct cpuid seven = cpuid(7, 0);
-        features.avx2 = seven.ebx >> 5 & 1;
+        features.avx2 = features.avx && (seven.ebx >> 5 & 1);
         features.smep = seven.ebx >> 7 & 1;
-        features.avx512f = seven.ebx >> 16 & 1;
+        features.avx512f = features.avx && USABLE(XCR0_AVX512) && (seven.ebx >> 16 & 1);
         features.rdseed = seven.ebx >> 18 & 1;
         features.smap = seven.ebx >> 20 & 1;
         features.umip = seven.ecx >> 2 & 1;
@@ -168,7 +183,11 @@ __attribute__((no_stack_protector)) void cpu_initialise(void)
         cr4 |= CR4_SMAP;
     if (features.umip)
         cr4 |= CR4_UMIP;
+    if (vector_state != 0)
+        cr4 |= CR4_OSXSAVE;
     __asm__ volatile("movq %0, %%cr4" : : "r"(cr4) : "memory");
+    if (vector_state != 0)
+        __asm__ volatile("xsetbv" : : "a"(vector_state), "d"(0), "c"(0));
 
     /* Its low byte is zero, so that no string copy writes it. */
     uint64_t canary = cpu_secret() & ~0xffull;

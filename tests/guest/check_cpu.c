@@ -8,6 +8,7 @@
 
 #include <arch/cpu.h>
 #include <guest.h>
+#include <tasks/task.h>
 
 extern uintptr_t __stack_chk_guard;
 
@@ -88,4 +89,61 @@ void check_random(void)
         written = written || bytes[12] != 0;
     }
     check(written, "down to the last");
+}
+
+static uint32_t sums[8];
+static volatile bool others_ran;
+
+/* In all eight lanes, and leaves them in the register. */
+static void add_lanes(const uint32_t *a, const uint32_t *b)
+{
+    __asm__ volatile("vmovdqu (%0), %%ymm7\n\t"
+                     "vpaddd (%1), %%ymm7, %%ymm7"
+                     :
+                     : "r"(a), "r"(b)
+                     : "xmm7", "memory");
+}
+
+static void store_lanes(uint32_t *out)
+{
+    __asm__ volatile("vmovdqu %%ymm7, (%0)\n\tvzeroupper" : : "r"(out) : "memory");
+}
+
+/* Uses the same register in a task of its own. */
+static void other_task(void *argument)
+{
+    (void)argument;
+    static const uint32_t a[8] = {8, 7, 6, 5, 4, 3, 2, 1}, b[8] = {0};
+    add_lanes(a, b);
+    store_lanes(sums);
+    others_ran = true;
+}
+
+/* What is listed works; what the CPU has and nobody switched on is not listed. */
+void check_vectors(void)
+{
+    const struct cpu_features *features = cpu_get_features();
+    uint64_t cr4;
+    uint32_t state = 0, high;
+    __asm__ volatile("movq %%cr4, %0" : "=r"(cr4));
+    bool enabled = (cr4 >> 18 & 1) != 0;
+    if (enabled)
+        __asm__ volatile("xgetbv" : "=a"(state), "=d"(high) : "c"(0));
+    check(features->avx ? (state & 7) == 7 : !features->avx2 && !features->fma && !features->f16c,
+          "AVX is listed with its registers only, and others with AVX only");
+    check(!features->avx512f || (state & 0xe7) == 0xe7, "so is AVX-512");
+    check(enabled == (state != 0), "no state without XCR0");
+    if (!features->avx2)
+        return;
+    static const uint32_t a[8] = {1, 2, 3, 4, 5, 6, 7, 8}, b[8] = {10, 20, 30, 40, 50, 60, 70, UINT32_MAX};
+    uint32_t out[8] = {0};
+    add_lanes(a, b);
+    store_lanes(out);
+    bool right = true;
+    for (unsigned i = 0; i < 8; i++)
+        right = right && out[i] == a[i] + b[i];
+    check(right, "eight lanes are added");
+    check(task_create("other", other_task, NULL, (size_t)TASK_STACK_SIZE) == 0, "another task");
+    task_yield();
+    check(others_ran && sums[0] == 8 && sums[7] == 1, "it has vectors, too");
 }

@@ -41,5 +41,6 @@ void check_symbols(void);
 void check_out_of_memory(void);
 void check_messages(void); /* with vhost-vsock and a program of tests/nested on the host */
 void check_layout(void);
+void check_vectors(void);
 
 #endif

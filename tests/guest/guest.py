@@ -84,6 +84,9 @@ FUNCTIONS = {"stack-overflow": "recurse", "boot-stack-overflow": "recurse", "int
 # check: the guest's name for it, the CPU, MiB of memory.
 CHECKS = {name: (name, "max", 64) for name in ("clock", "tasks", "mmu", "interrupts", "lines", "libc", "random", "symbols", "out-of-memory")}
 CHECKS["random-old-cpu"] = ("random", "qemu64", 64)
+CHECKS["vectors"] = ("vectors", "max", 64)
+CHECKS["vectors-old-cpu"] = ("vectors", "qemu64", 64)
+CHECKS["vectors-without-xsave"] = ("vectors", "max,-xsave", 64)
 CHECKS["layout-fixed"] = ("layout nokaslr", "max", 64)
 CHECKS["mmu-32m"] = ("mmu", "max", 32)
 CHECKS["mmu-4g"] = ("mmu", "max", 4096)

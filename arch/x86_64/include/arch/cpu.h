@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What code here may use: of the vector extensions those whose registers are switched on, too. Nobody saves
+ * these at a switch: tasks are cooperative, and interrupt handlers use general registers only. */
 struct cpu_features {
     char vendor[13];
     char brand[49];
@@ -20,7 +22,8 @@ struct cpu_features {
 void cpu_identify(void);
 
 /* Descriptor tables, stacks of the task state segment, control registers and every protection that the CPU
- * has (CR0.WP, EFER.NXE, SMEP, SMAP, UMIP), FS base for musl. Once, on the boot CPU, interrupts off. */
+ * has (CR0.WP, EFER.NXE, SMEP, SMAP, UMIP), vector registers (XCR0), FS base for musl. Once, on the boot CPU,
+ * interrupts off. */
 void cpu_initialise(void);
 
 const struct cpu_features *cpu_get_features(void);
