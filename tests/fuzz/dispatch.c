@@ -337,13 +337,12 @@ static void start(size_t choice)
                                         .message_max = limits[choice / 2 % 4],
                                         .calls_per_session = choice & 8 ? 2 : 0,
                                         .memory_per_session = choice & 16 ? 600 : 0,
-                                        .lists_change = true,
-                                        .resources_change = true,
                                         .logging = true,
                                         .subscriptions_per_session = choice & 64 ? 2 : 0,
                                         .check_results = (choice & 32) != 0,
                                         .methods_are_tools = (choice & 1) != 0};
     assert_int_equal(mcp_server_create(&config, &server), 0);
+    mcp_server_enable_changes(server, true, true);
     offers_add(server);
     all_count = pending_count = depth = nested = 0;
     for (size_t i = 0; i < SESSIONS; i++)
