@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * vsock-bridge and a guest that lies: the input is a script of what the guest does to its rings, its packets
- * and its memory, and of what clients do meanwhile. Whatever that was, the bridge comes to rest, holds no
- * more memory than its limits say, serves the guest's next driver, and leaves no descriptor open.
+ * and its memory, of what clients do meanwhile, and of servers that end. Whatever that was, the bridge comes
+ * to rest, holds no more memory than its limits say, serves the guest's next driver, and leaves no descriptor
+ * open.
  */
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #define CLIENTS_MAX 4
 
 static int clients[CLIENTS_MAX];
+static struct test_keeper keeper;
 
 static void check_connections(const struct fake_vm *vm)
 {
@@ -146,7 +148,7 @@ static void use_client(struct fake_vm *vm, struct input *input)
 
 static void step(struct fake_vm *vm, struct input *input)
 {
-    switch (input_below(input, 12)) {
+    switch (input_below(input, 13)) {
     case 0:
         write_memory(vm, input);
         break;
@@ -180,10 +182,33 @@ static void step(struct fake_vm *vm, struct input *input)
             vm_resume_queues(vm, bases);
         }
         break;
+    case 11:
+        if (input_below(input, 4) == 0)
+            replace_bridge(vm, &keeper);
+        break;
     default:
         pump(vm);
         break;
     }
+    keeper_take_orders(&keeper);
+}
+
+/* A VM whose driver is ready. */
+static struct fake_vm *start(bool event_index)
+{
+    struct fake_vm *vm;
+    void *state;
+
+    (void)setup_bridge(&state);
+    vm = state;
+    keeper_begin(vm, &keeper);
+    if (!event_index)
+        vm->features &= ~FEATURE_EVENT_INDEX;
+    vm_connect(vm);
+    vm_negotiate(vm);
+    vm_set_memory(vm);
+    vm_start_queues(vm);
+    return vm;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -196,8 +221,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     for (unsigned i = 0; i < CLIENTS_MAX; i++)
         clients[i] = -1;
-    (void)(input_flag(&input) ? setup_ready_without_event_index : setup_ready)(&state);
-    vm = state;
+    vm = start(input_flag(&input));
     for (unsigned i = 0; i < STEPS_MAX && input_left(&input) > 0; i++) {
         step(vm, &input);
         check_connections(vm);
@@ -213,6 +237,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     while (guest_receive(vm, &packet))
         ;
     expect_echo(vm);
+    keeper_end(vm, &keeper);
+    state = vm;
     (void)teardown(&state);
     assert_int_equal(open_descriptors(), descriptors);
     return 0;

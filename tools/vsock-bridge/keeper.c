@@ -43,7 +43,12 @@ static void answer(int channel, int socket)
         part->cmsg_len = CMSG_LEN(sizeof socket);
         memcpy(CMSG_DATA(part), &socket, sizeof socket);
     }
-    (void)sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    /* The server waits: it gets an answer without the socket when that cannot be passed (ETOOMANYREFS, say).
+     */
+    if (sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && socket >= 0) {
+        result = -errno;
+        (void)send(channel, &result, sizeof result, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
     if (socket >= 0)
         (void)close(socket);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "bridge.h"
+#include "keeper.h"
 #include "vhost_user_messages.h"
 
 #define GUEST_CID 7
@@ -138,6 +139,19 @@ int serve_port(struct fake_vm *vm, unsigned port, char *path, size_t capacity);
 void reset_device(struct fake_vm *vm);
 void expect_echo(struct fake_vm *vm);
 unsigned open_descriptors(void);
+/* A keeper that is the test itself: the bridge keeps what it knows of its VM there. The channel holds the
+ * orders of some 50 messages; then they have to be taken. */
+struct test_keeper {
+    struct keeper keeper; /* its end of the channel, and the slots */
+    /* The test cannot answer while the bridge waits: it connects for the guest by itself. */
+    struct keeper_link direct;
+    uint64_t ports[CONNECTIONS_MAX];
+};
+void keeper_begin(struct fake_vm *vm, struct test_keeper *keeper);
+void keeper_take_orders(struct test_keeper *keeper);
+/* The bridge ends without a word to anybody, as a process that is killed, and another takes over. */
+void replace_bridge(struct fake_vm *vm, struct test_keeper *keeper);
+void keeper_end(struct fake_vm *vm, struct test_keeper *keeper);
 /* A request that ends the connection; another master may come afterwards. */
 void expect_hang_up(struct fake_vm *vm);
 int setup_negotiated(void **state);

@@ -3,6 +3,7 @@
  * What several tests need, beyond the fake VM itself.
  */
 #include "fake_vm.h"
+#include "keeper_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -135,6 +137,61 @@ unsigned open_descriptors(void)
         count++;
     (void)closedir(folder);
     return count;
+}
+
+void keeper_begin(struct fake_vm *vm, struct test_keeper *keeper)
+{
+    static const struct kept nothing[KEEPER_SLOTS];
+    int ends[2];
+
+    memset(keeper, 0, sizeof *keeper);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    keeper->keeper.channel = ends[0];
+    keeper->direct = (struct keeper_link){.socket_path = vm->socket_path, .channel = -1};
+    bridge_restore(&vm->bridge, ends[1], nothing, keeper->ports);
+    vm->bridge.device.keeper = &keeper->direct;
+}
+
+void keeper_take_orders(struct test_keeper *keeper)
+{
+    bool ended;
+
+    while (keeper_take_order(&keeper->keeper, &ended))
+        ;
+}
+
+void replace_bridge(struct fake_vm *vm, struct test_keeper *keeper)
+{
+    static struct kept slots[KEEPER_SLOTS];
+    int channel = vm->bridge.keeper.channel;
+
+    keeper_take_orders(keeper);
+    vm->bridge.vm.keeper = NULL;
+    vm->bridge.device.ports = NULL;
+    bridge_close(&vm->bridge);
+    memset(&vm->bridge, 0xa5, sizeof vm->bridge);
+    assert_int_equal(bridge_open(&vm->bridge, &vm->options), 0);
+    /* Both have descriptors of their own, as two processes do. */
+    memcpy(slots, keeper->keeper.slots, sizeof slots);
+    for (unsigned i = 0; i < KEEPER_SLOTS; i++) {
+        for (unsigned j = 0; j < slots[i].descriptor_count; j++)
+            slots[i].descriptors[j] = fcntl(slots[i].descriptors[j], F_DUPFD_CLOEXEC, 0);
+    }
+    bridge_restore(&vm->bridge, channel, slots, keeper->ports);
+    vm->bridge.device.keeper = &keeper->direct;
+}
+
+void keeper_end(struct fake_vm *vm, struct test_keeper *keeper)
+{
+    keeper_take_orders(keeper);
+    vm->bridge.vm.keeper = NULL;
+    vm->bridge.device.ports = NULL;
+    for (unsigned i = 0; i < KEEPER_SLOTS; i++) {
+        for (unsigned j = 0; j < keeper->keeper.slots[i].descriptor_count; j++)
+            (void)close(keeper->keeper.slots[i].descriptors[j]);
+    }
+    (void)close(vm->bridge.keeper.channel);
+    (void)close(keeper->keeper.channel);
 }
 
 void expect_hang_up(struct fake_vm *vm)

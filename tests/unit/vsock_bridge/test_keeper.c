@@ -214,79 +214,34 @@ static void a_signal_ends_the_keeper_and_its_server(void **state)
 
 /* --- a bridge that takes over --- */
 
-struct kept_vm {
-    struct keeper keeper; /* its end of the channel, and the slots */
-    struct keeper_link link;
-    uint64_t ports[CONNECTIONS_MAX];
-};
-
-static void take_orders(struct kept_vm *kept)
+/* A VM whose driver is ready, at a bridge that keeps what it knows in `keeper`. */
+static struct fake_vm *start_kept(struct test_keeper *keeper)
 {
-    bool ended;
-
-    while (keeper_take_order(&kept->keeper, &ended))
-        ;
-}
-
-/* A bridge whose keeper is the test itself, and a VM whose driver is ready. */
-static struct fake_vm *start_kept(struct kept_vm *kept)
-{
-    static const struct kept nothing[KEEPER_SLOTS];
     struct fake_vm *vm;
     void *state;
-    int ends[2];
 
-    *kept = (struct kept_vm){0};
-    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-    kept->keeper.channel = ends[0];
     (void)setup_bridge(&state);
     vm = state;
-    bridge_restore(&vm->bridge, ends[1], nothing, kept->ports);
+    keeper_begin(vm, keeper);
     vm_connect(vm);
-    take_orders(kept);
     vm_negotiate(vm);
-    take_orders(kept);
     vm_set_memory(vm);
-    take_orders(kept);
     vm_start_queues(vm);
-    take_orders(kept);
     assert_true(vm->bridge.vm.running);
     return vm;
 }
 
-/* The bridge ends without a word to anybody, as a process that is killed, and another begins. */
-static void replace_bridge(struct fake_vm *vm, struct kept_vm *kept)
-{
-    int channel = vm->bridge.keeper.channel;
-
-    vm->bridge.vm.keeper = NULL;
-    vm->bridge.device.ports = NULL;
-    bridge_close(&vm->bridge);
-    memset(&vm->bridge, 0xa5, sizeof vm->bridge);
-    assert_int_equal(bridge_open(&vm->bridge, &vm->options), 0);
-    bridge_restore(&vm->bridge, channel, kept->keeper.slots, kept->ports);
-    /* Their descriptors are the bridge's: in the program both have their own. */
-    memset(kept->keeper.slots, 0, sizeof kept->keeper.slots);
-}
-
-static void end_kept(struct fake_vm *vm, struct kept_vm *kept)
+static void end_kept(struct fake_vm *vm, struct test_keeper *keeper)
 {
     void *state = vm;
-    int channel = vm->bridge.keeper.channel;
 
-    vm->bridge.vm.keeper = NULL;
+    keeper_end(vm, keeper);
     (void)teardown(&state);
-    for (unsigned i = 0; i < KEEPER_SLOTS; i++) {
-        for (unsigned j = 0; j < kept->keeper.slots[i].descriptor_count; j++)
-            (void)close(kept->keeper.slots[i].descriptors[j]);
-    }
-    (void)close(channel);
-    (void)close(kept->keeper.channel);
 }
 
 static void a_bridge_takes_over_a_running_vm(void **state)
 {
-    static struct kept_vm kept;
+    static struct test_keeper kept;
     unsigned descriptors = open_descriptors();
     struct fake_vm *vm = start_kept(&kept);
     struct packet packet;
@@ -327,7 +282,7 @@ static void a_bridge_takes_over_a_running_vm(void **state)
 /* A queue that stands still, as with a paused VM, stays so until QEMU starts it. */
 static void a_paused_vm_is_not_started(void **state)
 {
-    static struct kept_vm kept;
+    static struct test_keeper kept;
     struct fake_vm *vm = start_kept(&kept);
     uint32_t bases[3];
 
@@ -335,7 +290,7 @@ static void a_paused_vm_is_not_started(void **state)
     expect_echo(vm);
     for (uint32_t i = 0; i < 3; i++)
         bases[i] = vm_stop_queue(vm, i);
-    take_orders(&kept);
+    keeper_take_orders(&kept);
     replace_bridge(vm, &kept);
     pump(vm);
     assert_false(vm->bridge.vm.running);
@@ -347,17 +302,17 @@ static void a_paused_vm_is_not_started(void **state)
 
 static void a_vm_that_has_gone_is_forgotten(void **state)
 {
-    static struct kept_vm kept;
+    static struct test_keeper kept;
     struct fake_vm *vm = start_kept(&kept);
 
     (void)state;
     vm_send(vm, REQUEST_RESET_DEVICE, 0, NULL, 0, NULL, 0);
-    take_orders(&kept);
+    keeper_take_orders(&kept);
     for (unsigned i = 4; i < KEEPER_SLOTS; i++)
         assert_int_equal(kept.keeper.slots[i].size, 0);
     assert_int_equal(kept.keeper.slots[0].descriptor_count, 1);
     vm_disconnect(vm);
-    take_orders(&kept);
+    keeper_take_orders(&kept);
     for (unsigned i = 0; i < KEEPER_SLOTS; i++)
         assert_true(kept.keeper.slots[i].size == 0 && kept.keeper.slots[i].descriptor_count == 0);
     replace_bridge(vm, &kept);
@@ -367,7 +322,7 @@ static void a_vm_that_has_gone_is_forgotten(void **state)
     vm_set_memory(vm);
     vm_start_queues(vm);
     expect_echo(vm);
-    take_orders(&kept);
+    keeper_take_orders(&kept);
     end_kept(vm, &kept);
 }
 
