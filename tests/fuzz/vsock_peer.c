@@ -129,6 +129,15 @@ static void post(struct fake_chain *chain, const struct vsock_header *header, st
     note_credit(stream, header);
 }
 
+/* The stream that a packet belongs to; what the host says in the guest's name belongs to none. */
+static struct stream *followed(const struct vsock_header *header)
+{
+    struct stream *stream =
+        stream_of(header->type, header->source_cid, header->source_port, header->destination_port);
+
+    return stream != NULL && !stream_is_local(stream) ? stream : NULL;
+}
+
 static bool take_buffer(struct fake_chain *chain, bool held)
 {
     if (held && peer.has_held) { /* out of order */
@@ -161,10 +170,7 @@ void peer_send(struct input *script, uint8_t choice)
         header.flags = lies / 16 & 3;
     if (header.operation == VSOCK_OP_SHUTDOWN)
         header.flags = input_8(script);
-    struct stream *stream =
-        stream_of(header.type, header.source_cid, header.source_port, header.destination_port);
-    if (stream != NULL && stream_is_local(stream))
-        stream = NULL; /* what it says in the guest's name does not count */
+    struct stream *stream = followed(&header);
     if (stream != NULL)
         header.forward_count = header.operation == VSOCK_OP_REQUEST ? 0 : stream->taken;
     uint32_t used = (uint32_t)sizeof(header) + header.length;
@@ -196,6 +202,7 @@ void peer_send(struct input *script, uint8_t choice)
             break;
         }
     }
+    stream = followed(&header); /* its type may be another one now */
     if (choice == 15 && !peer.has_held)
         peer.has_held = take(0, &peer.held);
     if (take_buffer(&chain, choice == 14))
