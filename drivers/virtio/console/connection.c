@@ -51,6 +51,7 @@ static void discard_received(struct virtio_console *console)
     console->statistics.bytes_discarded += console->received;
     console->received = 0;
     console->received_early = false;
+    console->receiver = NULL;
 }
 
 /* PORT_OPEN 0. */
@@ -83,6 +84,8 @@ void virtio_console_close(struct virtio_console_connection *connection)
     connection->waits = false;
     connection->events = 0;
     connection->begin = connection->end = 0; /* what comes is discarded */
+    if (console->receiver == connection)
+        discard_received(console);
     if (connection->state == CONNECTION_ENDED) {
         connection->state = CONNECTION_FREE;
         if (console->last == connection)
@@ -97,12 +100,11 @@ void virtio_console_close(struct virtio_console_connection *connection)
 
 /* ---- bytes in ---- */
 
+/* Also while its reader is behind: QEMU 7.2, writing to a client that is gone, leaves the port shut for the
+ * next one when it has no buffer to read with. */
 int console_post_receive(struct virtio_console *console)
 {
-    const struct virtio_console_connection *current = console->current;
-
-    if (console->port == CONSOLE_NO_PORT || console->posted || console->received > 0 ||
-        (current != NULL && current->begin < current->end))
+    if (console->port == CONSOLE_NO_PORT || console->posted || console->received > 0)
         return 0;
     memset(console->shared->mark, 0, CONSOLE_MARK_SIZE);
     int error = console_offer(console, console->ports[console->port].receive, console->shared->received,
@@ -150,13 +152,29 @@ static bool is_overwritten(const struct virtio_console *console)
     return memcmp(console->mark, zeros, size) == 0;
 }
 
-/* Gives what was received to whom it is from. The buffer is offered only to one who has read all, or when
- * nobody is there, so there is room. */
+/* Gives its receiver what was received, when he has read what came before. */
+static void hand_over(struct virtio_console *console)
+{
+    struct virtio_console_connection *receiver = console->receiver;
+
+    if (receiver == NULL || receiver->begin < receiver->end)
+        return;
+    receiver->begin = 0;
+    receiver->end = console->received;
+    memcpy(receiver->bytes, console->shared->received, console->received);
+    memcpy(receiver->bytes + CONSOLE_MARK_OFFSET, console->mark, CONSOLE_MARK_SIZE);
+    console->statistics.bytes_received += console->received;
+    console->received = 0;
+    console->receiver = NULL;
+    notify(receiver, VIRTIO_CONSOLE_READABLE);
+}
+
+/* Finds out whom what was received is from. */
 static void place_received(struct virtio_console *console)
 {
     struct virtio_console_connection *owner = console->current;
 
-    if (console->received == 0)
+    if (console->received == 0 || console->receiver != NULL)
         return;
     if (!console->received_early && is_overwritten(console)) {
         discard_received(console);
@@ -173,18 +191,13 @@ static void place_received(struct virtio_console *console)
     }
     if (owner == NULL)
         owner = console->last; /* the end was seen after its last bytes came */
-    if (owner == NULL || !owner->owned || owner->begin < owner->end) {
+    if (owner == NULL || !owner->owned) {
         discard_received(console);
         return;
     }
-    owner->begin = 0;
-    owner->end = console->received;
-    memcpy(owner->bytes, console->shared->received, console->received);
-    memcpy(owner->bytes + CONSOLE_MARK_OFFSET, console->mark, CONSOLE_MARK_SIZE);
-    console->statistics.bytes_received += console->received;
-    console->received = 0;
     console->received_early = false;
-    notify(owner, VIRTIO_CONSOLE_READABLE);
+    console->receiver = owner;
+    hand_over(console);
 }
 
 int64_t virtio_console_peek(const struct virtio_console_connection *connection, const void **bytes)
@@ -198,8 +211,11 @@ int64_t virtio_console_peek(const struct virtio_console_connection *connection, 
 void virtio_console_take(struct virtio_console_connection *connection, size_t size)
 {
     connection->begin += size;
-    if (connection->begin == connection->end)
-        console_finish_call(connection->console);
+    if (connection->begin < connection->end)
+        return;
+    if (connection->console->receiver == connection)
+        hand_over(connection->console);
+    console_finish_call(connection->console);
 }
 
 /* ---- bytes out ---- */

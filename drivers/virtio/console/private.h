@@ -114,9 +114,10 @@ struct virtio_console {
     uint8_t mark[CONSOLE_MARK_SIZE];           /* as it was when the buffer was taken */
     /* Messages since the receive buffer was last seen empty: an end, any but a beginning. */
     bool ended, interfered;
-    bool posted;         /* the device has the receive buffer */
-    size_t received;     /* bytes in it that are to be copied */
-    bool received_early; /* they are of the next connection that opens */
+    bool posted;                                /* the device has the receive buffer */
+    size_t received;                            /* bytes in it that are to be copied */
+    bool received_early;                        /* they are of the next connection that opens */
+    struct virtio_console_connection *receiver; /* whose they are, while there is no room for them */
 
     uint8_t *transmit; /* TRANSMIT_SLOTS of them, filled in turn */
     uint64_t transmit_physical;

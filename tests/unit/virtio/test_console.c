@@ -94,19 +94,23 @@ static void test_one_buffer(void **state)
     assert_true(serial_write("abcdef", 6));
     assert_false(serial_write("g", 1));
     assert_int_equal(serial_pump(), 0);
-    assert_false(serial_write("g", 1));
+    assert_true(serial_write("g", 1)); /* while the first is not read */
+    assert_int_equal(serial_pump(), 0);
+    assert_false(serial_write("h", 1));
     assert_int_equal(serial_count(VIRTIO_CONSOLE_READABLE, serial.last), 1);
     const void *bytes = NULL;
     assert_int_equal(virtio_console_peek(serial.last, &bytes), 6);
     virtio_console_take(serial.last, 4);
-    assert_false(serial_write("g", 1));
+    assert_int_equal(serial_pump(), 0);
+    assert_false(serial_write("h", 1));
     unsigned kicks = fake_mmio.queues[4].kicks;
     fake_ring_want_kick(&fake_mmio.queues[4].ring, true);
     serial_expect(serial.last, "ef");
     assert_int_equal(fake_mmio.queues[4].kicks, kicks + 1);
-    assert_true(serial_write("g", 1));
-    assert_int_equal(serial_pump(), 0);
     serial_expect(serial.last, "g");
+    assert_true(serial_write("h", 1));
+    assert_int_equal(serial_pump(), 0);
+    serial_expect(serial.last, "h");
 
     static uint8_t all[CONSOLE_RECEIVE_SIZE];
     memset(all, 'x', sizeof(all));
@@ -285,7 +289,7 @@ static void test_next_one_waits(void **state)
     serial_stop();
 }
 
-/* The bytes of the first are not taken yet: the device has no buffer, so the second waits. */
+/* The bytes of the first are not taken yet; more of them, neither: then the second waits. */
 static void test_unread_when_the_next_one_comes(void **state)
 {
     (void)state;
@@ -297,15 +301,46 @@ static void test_unread_when_the_next_one_comes(void **state)
     assert_int_equal(serial_pump(), 0);
     serial_close(); /* reset */
     serial_open();
-    assert_false(serial_write("second", 6));
+    assert_true(serial_write("second", 6));
     assert_int_equal(serial_pump(), 0);
     assert_ptr_not_equal(first, serial.last);
-    assert_true(serial_write("second", 6));
     assert_int_equal(serial_pump(), 0);
     serial_expect(serial.last, "second");
     serial_expect(first, "unread");
     serial_expect_error(first, -ECONNRESET);
     virtio_console_close(first);
+
+    first = serial.last;
+    assert_true(serial_write("unread", 6));
+    assert_int_equal(serial_pump(), 0);
+    assert_true(serial_write("and more", 8));
+    assert_int_equal(serial_pump(), 0);
+    serial_close();
+    serial_open();
+    assert_int_equal(serial_pump(), 0);
+    assert_false(serial_write("third", 5));
+    serial_expect(first, "unread");
+    serial_expect(first, "and more");
+    serial_expect_error(first, -ECONNRESET);
+    assert_true(serial_write("third", 5));
+    assert_int_equal(serial_pump(), 0);
+    serial_expect(serial.last, "third");
+    virtio_console_close(first);
+
+    /* Nobody wants to know: the next one is heard. */
+    first = serial.last;
+    assert_true(serial_write("unread", 6));
+    assert_int_equal(serial_pump(), 0);
+    assert_true(serial_write("and more", 8));
+    assert_int_equal(serial_pump(), 0);
+    serial_close();
+    serial_open();
+    assert_int_equal(serial_pump(), 0);
+    virtio_console_close(first);
+    assert_int_equal(statistics().bytes_discarded, 8);
+    assert_true(serial_write("fourth", 6));
+    assert_int_equal(serial_pump(), 0);
+    serial_expect(serial.last, "fourth");
     serial_stop();
 }
 

@@ -69,8 +69,8 @@ void virtio_console_destroy(struct virtio_console *console);
 int virtio_console_poll(struct virtio_console *console);
 
 /* Sets *bytes to what was received and not taken, and returns how many; -EAGAIN when there are none yet,
- * -ECONNRESET when there will be none. They stay where they are until virtio_console_take or _close. The
- * device sends no more (at most 4 KiB wait here) until they are all taken. */
+ * -ECONNRESET when there will be none. They stay where they are until virtio_console_take or _close. At
+ * most 8 KiB wait here; the device sends no more until they are taken. */
 int64_t virtio_console_peek(const struct virtio_console_connection *connection, const void **bytes);
 /* Takes `size` bytes, at most what virtio_console_peek returned, off the front. */
 void virtio_console_take(struct virtio_console_connection *connection, size_t size);
