@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The lint checks: lint.py format|tidy|shell|manual BUILD. Exit status 77: skipped, because the tool is missing."""
+"""The lint checks: lint.py format|tidy|shell|manual|threats BUILD. Exit status 77: skipped, because the tool is missing."""
 import concurrent.futures
+import fnmatch
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -71,6 +73,22 @@ def check_tidy(build):
                     print(f"== {os.path.relpath(file, ROOT)}\n{done.stdout}{done.stderr}", flush=True)
     print(f"{len(commands)} files")
     return failed
+
+
+def check_threats(build):
+    """Every test that the threat table of SECURITY.md names is there."""
+    listing = subprocess.run(["ctest", "--test-dir", build, "--show-only=json-v1"], capture_output=True, check=True).stdout
+    tests = [test["name"] for test in json.loads(listing)["tests"]]
+    if not any(name.startswith("integration.") for name in tests):
+        print("skipped: this build has no image, so the tests in QEMU are not registered")
+        return SKIPPED
+    targets = re.findall(r"mk_fuzz_target\((\w+)|foreach\(name ([\w ]+)\)", (ROOT / "tests/fuzz/CMakeLists.txt").read_text())
+    tests += [f"fuzz.{name}" for pair in targets for name in " ".join(pair).split()]
+    named = set(re.findall(r"`((?:unit|fuzz|guest|integration|packaging|bench)\.[\w.*-]+)`",
+                           (ROOT / ".github/SECURITY.md").read_text()))
+    missing = [name for name in sorted(named) if not fnmatch.filter(tests, name)]
+    print(f"{len(named)} tests named", *(f"{name}: no such test" for name in missing), sep="\n")
+    return bool(missing) or len(named) < 20
 
 
 if __name__ == "__main__":
