@@ -17,7 +17,7 @@
 
 static size_t call_held(const struct mcp_call *call)
 {
-    return call->size + json_size(call->arguments);
+    return call->size + json_size(call->arguments) + call->asks_held;
 }
 
 static void link_call(struct mcp_session *session, struct mcp_call *call)
@@ -56,20 +56,17 @@ void call_free(struct mcp_call *call)
     struct mcp_memory memory = call->server->config.memory;
 
     call->server->statistics.pending--;
-    if (call->frame != NULL)
-        call->frame->call = NULL;
+    for (struct call_frame *frame = call->frame; frame != NULL; frame = frame->outer)
+        frame->call = NULL;
     while (call->blocks != NULL) {
         struct call_block *block = call->blocks;
 
         call->blocks = block->next;
         block_release(call->server, block);
     }
-    if (call->has_result)
-        mcp_json_writer_release(&call->result);
-    if (call->has_content)
-        mcp_json_writer_release(&call->content);
-    if (call->has_meta)
-        mcp_json_writer_release(&call->result_meta);
+    if (call->release_asks != NULL)
+        call->release_asks(call, true);
+    call_forget_answer(call);
     mcp_json_free(call->arguments);
     if (call->tool != NULL)
         tool_end_call(call->server, call->tool);
@@ -162,6 +159,7 @@ struct mcp_call *call_begin(const struct request *request, enum call_kind kind, 
         return NULL;
     }
     call->kind = kind;
+    call->client_can = client_capabilities(request);
     call->handler = handler;
     call->cancelled_hook = cancelled;
     call->handler_context = context;
@@ -172,15 +170,19 @@ struct mcp_call *call_begin(const struct request *request, enum call_kind kind, 
 
 void call_run(struct mcp_call *call, const struct request *request)
 {
-    struct call_frame frame = {.call = call};
+    struct call_frame frame = {.call = call, .outer = call->frame};
 
     call->frame = &frame;
-    call->meta = request->meta;
+    call->meta = request != NULL ? request->meta : (struct mcp_json){0};
+    call->params = request != NULL ? request->params : (struct mcp_json){0};
     call->handler(call, call->handler_context);
-    if (frame.call != NULL) { /* not answered yet: the message it came in is about to go */
-        call->frame = NULL;
-        call->meta = (struct mcp_json){0};
-    }
+    if (frame.call == NULL)
+        return;
+    /* Not answered yet: the message it came in is about to go, and what the client answered. */
+    call->frame = frame.outer;
+    call->meta = call->params = (struct mcp_json){0};
+    if (call->release_asks != NULL)
+        call->release_asks(call, false);
 }
 
 struct mcp_call *call_find(const struct mcp_session *session, const char *id, size_t id_length)
@@ -196,7 +198,9 @@ static void cancel(struct mcp_call *call)
     if (call->cancelled)
         return;
     call->cancelled = true;
-    if (call->cancelled_hook != NULL)
+    if (call->waiting && !call->sending)
+        mcp_call_finish(call); /* no handler has it */
+    else if (!call->waiting && call->cancelled_hook != NULL)
         call->cancelled_hook(call, call->handler_context); /* the call may be gone when this returns */
 }
 

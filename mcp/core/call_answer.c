@@ -48,6 +48,17 @@ struct mcp_json_writer *call_content_writer(struct mcp_call *call)
     return writer;
 }
 
+void call_forget_answer(struct mcp_call *call)
+{
+    if (call->has_result)
+        mcp_json_writer_release(&call->result);
+    if (call->has_content)
+        mcp_json_writer_release(&call->content);
+    if (call->has_meta)
+        mcp_json_writer_release(&call->result_meta);
+    call->has_result = call->has_content = call->has_meta = false;
+}
+
 void mcp_call_suggest(struct mcp_call *call, const char *value)
 {
     if (call->kind != CALL_COMPLETION)
@@ -58,7 +69,7 @@ void mcp_call_suggest(struct mcp_call *call, const char *value)
 
 /* Takes the call out of its session before its answer goes out: the send hook may come back with a request of
  * the same id, or close the session. False: nobody waits for the answer. */
-static bool begin_answer(struct mcp_call *call)
+bool call_begin_answer(struct mcp_call *call)
 {
     if (call->reply.session == NULL) {
         reply_nothing(&call->reply);
@@ -75,7 +86,7 @@ static bool begin_answer(struct mcp_call *call)
     return false;
 }
 
-static void end_answer(struct mcp_call *call)
+void call_end_answer(struct mcp_call *call)
 {
     struct mcp_session *session = call->reply.session;
 
@@ -200,7 +211,7 @@ void mcp_call_finish(struct mcp_call *call)
     struct text why = {0};
     int result;
 
-    if (!begin_answer(call))
+    if (!call_begin_answer(call))
         return;
     result = finish_parts(call, &parts);
     if (result == 0 && call->tool != NULL)
@@ -213,14 +224,14 @@ void mcp_call_finish(struct mcp_call *call)
         send_structured_content(call, &parts);
     else
         send_result(call, &parts);
-    end_answer(call);
+    call_end_answer(call);
 }
 
 void mcp_call_fail(struct mcp_call *call, const char *text)
 {
     struct message message;
 
-    if (!begin_answer(call))
+    if (!call_begin_answer(call))
         return;
     if (call->kind != CALL_TOOL) {
         reply_error(&call->reply, MCP_ERROR_INTERNAL, text, NULL);
@@ -233,28 +244,41 @@ void mcp_call_fail(struct mcp_call *call, const char *text)
         mcp_json_member_bool(&message.writer, "isError", true);
         (void)reply_result_end(&call->reply, &message, NULL, 0);
     }
-    end_answer(call);
+    call_end_answer(call);
 }
 
-void mcp_call_error(struct mcp_call *call, int code, const char *message)
+void call_error(struct mcp_call *call, int code, const char *message, const char *data)
 {
-    if (!begin_answer(call))
+    if (!call_begin_answer(call))
         return;
     if (code == MCP_ERROR_RESOURCE_NOT_FOUND)
         code = call_format(call)->resource_not_found;
     if (code == MCP_ERROR_OVERLOADED)
         reply_overloaded(&call->reply, message);
     else
-        reply_error(&call->reply, code, message, NULL);
-    end_answer(call);
+        reply_error(&call->reply, code, message, data);
+    call_end_answer(call);
+}
+
+void mcp_call_error(struct mcp_call *call, int code, const char *message)
+{
+    call_error(call, code, message, NULL);
+}
+
+void call_writer_error(struct mcp_call *call, int error)
+{
+    if (!call_begin_answer(call))
+        return;
+    reply_writer_error(&call->reply, error);
+    call_end_answer(call);
 }
 
 void mcp_call_not_found(struct mcp_call *call)
 {
-    if (!begin_answer(call))
+    if (!call_begin_answer(call))
         return;
     reply_resource_not_found(&call->reply, call->uri != NULL ? call->uri : "");
-    end_answer(call);
+    call_end_answer(call);
 }
 
 int call_reject(struct mcp_call *call, const struct text *message)

@@ -11,7 +11,7 @@ static bool may_tell(const struct mcp_call *call)
 }
 
 /* W3C Trace Context: what belongs to the request belongs to its trace. */
-static void write_trace(struct message *message, const struct mcp_call *call)
+void call_write_trace(struct message *message, const struct mcp_call *call)
 {
     if (call->trace == NULL)
         return;
@@ -39,7 +39,7 @@ void mcp_call_progress(struct mcp_call *call, double progress, double total, con
         mcp_json_member_double(&message.writer, "total", total);
     if (text != NULL && call_format(call)->progress_messages)
         mcp_json_member_string(&message.writer, "message", text);
-    write_trace(&message, call);
+    call_write_trace(&message, call);
     (void)notification_end(call->reply.session, &message, call->reply.id, call->reply.id_length);
 }
 
@@ -64,6 +64,6 @@ void mcp_call_log(struct mcp_call *call, enum mcp_log_level level, const char *l
         return;
     notification_begin(call->reply.session, &message, "notifications/message");
     write_log_message(&message, level, logger, text);
-    write_trace(&message, call);
+    call_write_trace(&message, call);
     (void)notification_end(call->reply.session, &message, call->reply.id, call->reply.id_length);
 }

@@ -25,6 +25,7 @@ struct call_block {
 /* While a handler runs: the call that it runs for, NULL once that is answered. */
 struct call_frame {
     struct mcp_call *call;
+    struct call_frame *outer; /* of the same call, which asked its client and was answered at once */
 };
 
 struct mcp_call {
@@ -36,7 +37,7 @@ struct mcp_call {
     void *context;
     struct tool_entry *tool;             /* NULL: another kind */
     struct mcp_json_document *arguments; /* NULL: none were sent */
-    struct mcp_json meta;                /* of the request; while the handler runs */
+    struct mcp_json meta, params;        /* of the request; while the handler runs */
     struct call_frame *frame;
     struct mcp_json_writer result;      /* structured content */
     struct mcp_json_writer content;     /* the array of content blocks, resources, messages or suggestions */
@@ -49,6 +50,16 @@ struct mcp_call {
     int log_level;   /* stateless: that of the request, or LEVEL_UNSET */
     struct call_block *blocks;
     struct mcp_call *previous, *next; /* in session->calls */
+
+    /* what it asks its client: ask.c */
+    uint32_t client_can;        /* a bit for each enum mcp_ask */
+    struct asks *asks, *inputs; /* the questions of this run, the answers to those of the last */
+    void (*release_asks)(struct mcp_call *call, bool all); /* NULL: it never asked */
+    bool waiting, sending; /* no handler runs, or is to; the questions are being sent */
+    size_t asks_held;
+    const void *state;
+    size_t state_size;
+    const char *name; /* of the tool or prompt */
 
     /* of a read */
     const char *uri, *mime_type;
@@ -88,6 +99,18 @@ char *call_allocate(struct mcp_call *call, size_t size);
 struct call_block *block_decode(const struct mcp_server *server, struct mcp_json string);
 void call_adopt(struct mcp_call *call, struct call_block *block);
 void block_release(const struct mcp_server *server, struct call_block *block);
+
+/* Begins an answer: false where nobody waits for it, and the call is gone. Then one answer, then the end. */
+bool call_begin_answer(struct mcp_call *call);
+void call_end_answer(struct mcp_call *call);
+/* Answers with an error; `data` is JSON text or NULL. */
+void call_error(struct mcp_call *call, int code, const char *message, const char *data);
+/* The error for a writer's -ENOMEM, -EFBIG or -EINVAL. */
+void call_writer_error(struct mcp_call *call, int error);
+/* What a handler wrote so far is dropped. */
+void call_forget_answer(struct mcp_call *call);
+/* A member _meta with the request's traceparent, if it has one. */
+void call_write_trace(struct message *message, const struct mcp_call *call);
 
 /* The version whose form the answer has. */
 const struct mcp_version *call_format(const struct mcp_call *call);

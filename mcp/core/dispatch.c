@@ -172,7 +172,10 @@ static void dispatch_one(struct mcp_session *session, struct mcp_json message, s
     if (mcp_json_type(request.method) == MCP_JSON_NONE &&
         (mcp_json_type(mcp_json_member(message, "result")) != MCP_JSON_NONE ||
          mcp_json_type(mcp_json_member(message, "error")) != MCP_JSON_NONE)) {
-        reply_nothing(&request.reply); /* a response: never answered, or two peers would never end */
+        /* A response: never answered, or two peers would never end. */
+        if (session->take_response != NULL)
+            session->take_response(session, message);
+        reply_nothing(&request.reply);
         return;
     }
     raw_id = mcp_json_raw(id, &raw_length);

@@ -3,6 +3,7 @@
  * The era of sessions that begin with `initialize`, 2024-11-05 to 2025-11-25 (MCP 2025-11-25, "Basic /
  * Lifecycle").
  */
+#include "mcp/ask.h"
 #include "server_private.h"
 
 /* The version that the client asks for; where we do not have it, our latest of this era (the client then goes
@@ -17,6 +18,26 @@ static const struct mcp_version *negotiate(struct mcp_json requested)
 static bool is_object_or_absent(struct mcp_json value)
 {
     return mcp_json_type(value) == MCP_JSON_NONE || mcp_json_type(value) == MCP_JSON_OBJECT;
+}
+
+uint32_t client_capabilities_read(struct mcp_json capabilities, const struct mcp_version *version)
+{
+    struct mcp_json elicitation = mcp_json_member(capabilities, "elicitation");
+    bool form = mcp_json_type(mcp_json_member(elicitation, "form")) == MCP_JSON_OBJECT;
+    bool url = mcp_json_type(mcp_json_member(elicitation, "url")) == MCP_JSON_OBJECT;
+    uint32_t can = 0;
+
+    if (mcp_json_type(mcp_json_member(capabilities, "roots")) == MCP_JSON_OBJECT)
+        can |= 1u << MCP_ASK_ROOTS;
+    if (mcp_json_type(mcp_json_member(capabilities, "sampling")) == MCP_JSON_OBJECT)
+        can |= 1u << MCP_ASK_SAMPLING;
+    if (mcp_json_type(elicitation) != MCP_JSON_OBJECT || !version->elicitation)
+        return can;
+    if (form || !url || !version->elicitation_modes) /* without a mode it means the form, the older one */
+        can |= 1u << MCP_ASK_FORM;
+    if (url && version->elicitation_modes)
+        can |= 1u << MCP_ASK_URL;
+    return can;
 }
 
 void write_server_info(struct mcp_json_writer *writer, const struct mcp_server_config *config,
@@ -72,6 +93,7 @@ static void handle_initialize(const struct request *request)
     if (server->config.instructions != NULL)
         mcp_json_member_string(&message.writer, "instructions", server->config.instructions);
     session->version = version;
+    session->client_can = client_capabilities_read(mcp_json_member(request->params, "capabilities"), version);
     if (reply_result_end(&request->reply, &message, NULL, 0) != 0)
         session->version = NULL; /* the client got an error, and may try again */
 }

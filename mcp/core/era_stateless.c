@@ -83,6 +83,16 @@ const struct mcp_version *stateless_version(const struct request *request)
     return version;
 }
 
+uint32_t client_capabilities(const struct request *request)
+{
+    if (request->reply.version == NULL)
+        return 0;
+    if (!request->reply.version->stateless)
+        return request->session->client_can;
+    return client_capabilities_read(mcp_json_member(request->meta, META("clientCapabilities")),
+                                    request->reply.version);
+}
+
 /* All versions: those of the other era are reached by `initialize`. */
 static void handle_discover(const struct request *request)
 {

@@ -149,7 +149,7 @@ void reply_writer_error(const struct reply *reply, int error)
     }
 }
 
-static void begin(struct message *message, const struct mcp_session *session)
+void message_begin(const struct mcp_session *session, struct message *message)
 {
     const struct mcp_server_config *config = &session->server->config;
 
@@ -159,7 +159,7 @@ static void begin(struct message *message, const struct mcp_session *session)
 
 void reply_value_begin(const struct reply *reply, struct message *message)
 {
-    begin(message, reply->session);
+    message_begin(reply->session, message);
     write_envelope(&message->writer, reply);
     mcp_json_key_write(&message->writer, "result");
 }
@@ -183,12 +183,17 @@ int reply_value_end(const struct reply *reply, struct message *message)
     return result;
 }
 
-void reply_result_begin(const struct reply *reply, struct message *message)
+void reply_result_begin_as(const struct reply *reply, struct message *message, const char *type)
 {
     reply_value_begin(reply, message);
     mcp_json_begin_object(&message->writer);
     if (reply->version != NULL && reply->version->stateless)
-        mcp_json_member_string(&message->writer, "resultType", "complete");
+        mcp_json_member_string(&message->writer, "resultType", type);
+}
+
+void reply_result_begin(const struct reply *reply, struct message *message)
+{
+    reply_result_begin_as(reply, message, "complete");
 }
 
 void reply_cacheable(const struct reply *reply, struct message *message, uint32_t ttl_ms, bool shared)
@@ -229,7 +234,7 @@ void reply_empty(const struct reply *reply)
 
 void notification_begin(const struct mcp_session *session, struct message *message, const char *method)
 {
-    begin(message, session);
+    message_begin(session, message);
     mcp_json_begin_object(&message->writer);
     mcp_json_member_string(&message->writer, "jsonrpc", "2.0");
     mcp_json_member_string(&message->writer, "method", method);

@@ -12,6 +12,7 @@
 #define DEFAULT_MESSAGE_MAX       ((size_t)1024 * 1024)
 #define DEFAULT_CALLS_PER_SESSION 64u
 #define DEFAULT_SUBSCRIPTIONS     64u
+#define DEFAULT_STATE_TTL_MS      600000u
 
 /* Smaller limits cannot hold the answers that every server must give. */
 #define LEAST_MESSAGE_MAX 1024u
@@ -56,6 +57,8 @@ int mcp_server_create(const struct mcp_server_config *config, struct mcp_server 
         created->config.calls_per_session = DEFAULT_CALLS_PER_SESSION;
     if (created->config.subscriptions_per_session == 0)
         created->config.subscriptions_per_session = DEFAULT_SUBSCRIPTIONS;
+    if (created->config.state_ttl_ms == 0)
+        created->config.state_ttl_ms = DEFAULT_STATE_TTL_MS;
     server_use(created, &feature_calls);
     server_use(created, &feature_tools);
     server_use(created, &feature_initialize);

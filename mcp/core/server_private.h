@@ -44,6 +44,9 @@ struct mcp_server {
     uint32_t feature_count;
     bool lists_change, resources_change;
     void (*tell_lists)(struct mcp_server *server, uint32_t list); /* NULL: they do not change */
+    uint64_t last_ask;                                            /* id of the last request to a client */
+    uint8_t state_key[32];
+    bool has_state_key;
     struct mcp_session *sessions;
     struct mcp_server_statistics statistics;
 };
@@ -62,7 +65,10 @@ struct mcp_session {
     size_t held;      /* by calls and subscriptions, in bytes */
     uint32_t busy; /* how many of the library's functions work with it at the moment, one inside the other */
     bool closed;   /* it is freed when `busy` comes back to 0 */
-    int log_level; /* of logging/setLevel; LEVEL_UNSET before */
+    uint32_t client_can; /* what the client said at `initialize` that it can be asked */
+    /* For the answers to requests of ours; NULL before the first. */
+    void (*take_response)(struct mcp_session *session, struct mcp_json message);
+    int log_level;          /* of logging/setLevel; LEVEL_UNSET before */
     const char *sending_id; /* of the request that what is being sent belongs to, or NULL */
     size_t sending_id_length;
 };
@@ -83,6 +89,9 @@ struct message {
     struct mcp_json_writer writer;
     char buffer[512];
 };
+
+/* Begins a message that is none of the forms below. */
+void message_begin(const struct mcp_session *session, struct message *message);
 
 struct batch;
 
@@ -109,6 +118,8 @@ void reply_resource_not_found(const struct reply *reply, const char *uri);
  * itself. The end sends it and returns 0; where it grew too large or memory ran out, it sends an error and
  * returns a negative errno. `meta`, JSON text of an object or NULL, goes into _meta. */
 void reply_result_begin(const struct reply *reply, struct message *message);
+/* The same with a resultType of its own, where the version has that. */
+void reply_result_begin_as(const struct reply *reply, struct message *message, const char *type);
 int reply_result_end(const struct reply *reply, struct message *message, const char *meta,
                      size_t meta_length);
 /* The same for a result that is written as a whole, as one value. */
@@ -189,6 +200,10 @@ void write_capabilities(const struct mcp_server *server, const struct mcp_versio
 /* The server as an Implementation of this version; era_initialize.c. */
 void write_server_info(struct mcp_json_writer *writer, const struct mcp_server_config *config,
                        const struct mcp_version *version);
+/* What a client can be asked that has these capabilities: a bit for each enum mcp_ask. */
+uint32_t client_capabilities_read(struct mcp_json capabilities, const struct mcp_version *version);
+/* The same for the client of a request. */
+uint32_t client_capabilities(const struct request *request);
 /* Whether a request says by itself that it belongs to the stateless era; era_stateless.c. */
 bool request_is_stateless(const struct request *request);
 /* Checks what every request of that era must say. Returns its version; or answers with an error, and NULL. */

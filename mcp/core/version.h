@@ -38,6 +38,9 @@ struct mcp_version {
     bool structured_content;        /* Tool.outputSchema, CallToolResult.structuredContent */
     bool any_structured;            /* which may be any JSON, not only an object */
     bool resource_links;            /* ResourceLink among content */
+    bool elicitation;               /* by form */
+    bool elicitation_modes;         /* and by URL */
+    bool elicitation_ids;           /* elicitationId of the latter */
     bool icons;                     /* and description and websiteUrl of the server */
     bool argument_errors_as_result; /* wrong arguments of a tool are a result with isError, so that the model
                                        sees them and tries again; before, -32602 (SEP-1303) */

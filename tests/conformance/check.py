@@ -26,6 +26,8 @@ VERSIONS = OLDER + [STATELESS]
 META = "io.modelcontextprotocol/"
 PARSE, INVALID, UNKNOWN, PARAMS, INTERNAL, NOT_FOUND, UNSUPPORTED = (
     -32700, -32600, -32601, -32602, -32603, -32002, -32022)
+CAPABILITY = -32021
+ABLE = {"roots": {}, "sampling": {}, "elicitation": {"form": {}, "url": {}}}
 
 # Definitions whose members are all named by the schema: another one is a mistake of ours.
 CLOSED = """Tool ToolAnnotations Resource ResourceTemplate ResourceLink Prompt PromptArgument PromptMessage Implementation
@@ -119,12 +121,13 @@ class Schema:
 class Server:
     """A server process with a client of one version."""
 
-    def __init__(self, program, version, initialise=True):
+    def __init__(self, program, version, initialise=True, capabilities=None):
         self.version = version
         self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if version != STATELESS and initialise:
             self.tell({"jsonrpc": "2.0", "id": "i", "method": "initialize",
-                       "params": {**RIGHT["initialize"], "protocolVersion": version}})
+                       "params": {**RIGHT["initialize"], "protocolVersion": version,
+                                  "capabilities": capabilities or {}}})
 
     def tell(self, message):
         """Sends a message, and returns what comes before the answer to a question behind it."""
@@ -183,6 +186,8 @@ class Check:
         schema.check("JSONRPCErrorResponse" if schema.has("JSONRPCErrorResponse") else "JSONRPCError", without_null)
         if code == UNSUPPORTED:
             schema.check("UnsupportedProtocolVersionError", without_null)
+        if code == CAPABILITY:
+            schema.check("MissingRequiredClientCapabilityError", without_null)
 
     def check_result(self, version, method, answer):
         schema = self.schemas[version]
@@ -225,6 +230,7 @@ class Check:
             self.check_pages(server)
             self.check_notifications(server)
             self.check_in_flight(server)
+            self.check_asking(version)
             assert server.close() == []
             if version == STATELESS:
                 self.check_stateless()
@@ -370,6 +376,35 @@ class Check:
         for answer, method in zip(answers, ("resources/read", "tools/call", "tools/call")):
             self.check_result(version, method, answer)
 
+    def check_asking(self, version):
+        """Requests of the server, or what takes their place."""
+        ask = self.request(version, "tools/call", {"name": "ask"})
+        server = Server(self.program, version)
+        answer, _ = self.case(server, "tools/call", ask, CAPABILITY if version == STATELESS else "result")
+        assert version == STATELESS or answer["result"]["isError"]
+        server.close()
+        server = Server(self.program, version, capabilities=ABLE)
+        if version == STATELESS:
+            ask["params"]["_meta"][META + "clientCapabilities"] = ABLE
+            (answer,) = server.tell(ask)
+            self.schemas[version].check("InputRequiredResult", answer["result"])
+            for question in answer["result"]["inputRequests"].values():
+                self.schemas[version].check("InputRequest", question)
+            ask["params"]["requestState"] = answer["result"]["requestState"]
+            self.case(server, "tools/call", ask, "result")
+            ask["params"]["requestState"] += "AAAA"
+            self.case(server, "tools/call", ask, PARAMS)
+        else:
+            questions = server.tell(ask)
+            assert len(questions) == (2 if version < "2025-06-18" else 3 if version == "2025-06-18" else 4)
+            for question in questions:
+                self.schemas[version].check("ServerRequest", question)
+                self.schemas[version].check("JSONRPCRequest", question)
+            for question in questions[:-1]:
+                assert server.tell({"jsonrpc": "2.0", "id": question["id"], "result": {"action": "cancel"}}) == []
+            self.case(server, "tools/call", {"jsonrpc": "2.0", "id": questions[-1]["id"], "result": {}}, "result")
+        server.close()
+
     def check_older(self, version):
         server = Server(self.program, version, initialise=False)
         for method in RIGHT:
@@ -439,7 +474,8 @@ class Check:
             self.schemas[STATELESS].check("SubscriptionsListenResultResponse", end)
 
     def print_matrix(self):
-        codes = [None, "result", PARSE, INVALID, UNKNOWN, PARAMS, INTERNAL, NOT_FOUND, UNSUPPORTED]
+        codes = [None, "result", PARSE, INVALID, UNKNOWN, PARAMS, INTERNAL, NOT_FOUND, CAPABILITY,
+                 UNSUPPORTED]
         print(f"{'method':28}{'version':12}" + "".join(f"{'silence' if c is None else c:>8}" for c in codes))
         for method in sorted({m for m, _, _ in self.matrix}):
             for version in VERSIONS:

@@ -123,6 +123,45 @@ static void let_go(struct mcp_call *call, void *context)
     mcp_call_finish(call);
 }
 
+/* Asks for all that a client can be asked, one by one where it cannot be asked for all. */
+static void ask(struct mcp_call *call, void *context)
+{
+    static const char form[] = "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\"}}}";
+    static const char messages[] = "[{\"role\":\"user\",\"content\":{\"type\":\"text\",\"text\":\"Hi\"}}]";
+    struct mcp_json_writer *question;
+    const void *state;
+    size_t size;
+
+    (void)context;
+    if (mcp_call_state(call, &state, &size) != 0)
+        return;
+    if (state != NULL) {
+        mcp_call_text(call, state, size);
+        mcp_call_finish(call);
+        return;
+    }
+    if (mcp_call_ask(call, "roots", MCP_ASK_ROOTS) == NULL)
+        return;
+    question = mcp_call_ask(call, "word", MCP_ASK_SAMPLING);
+    if (question == NULL)
+        return;
+    mcp_json_key_write(question, "messages");
+    mcp_json_raw_value(question, messages, strlen(messages));
+    mcp_json_member_int(question, "maxTokens", 10);
+    if (mcp_call_can_ask(call, MCP_ASK_FORM)) {
+        question = mcp_call_ask(call, "form", MCP_ASK_FORM);
+        mcp_json_member_string(question, "message", "Who?");
+        mcp_json_key_write(question, "requestedSchema");
+        mcp_json_raw_value(question, form, strlen(form));
+    }
+    if (mcp_call_can_ask(call, MCP_ASK_URL)) {
+        question = mcp_call_ask(call, "page", MCP_ASK_URL);
+        mcp_json_member_string(question, "message", "Visit");
+        mcp_json_member_string(question, "url", "https://example.com/");
+    }
+    mcp_call_wait(call, "asked", 5);
+}
+
 /* ---- resources ---- */
 
 static void read_text(struct mcp_call *call, void *context)
@@ -228,6 +267,7 @@ static const struct mcp_tool tools[] = {
     {.name = "show", .input_schema = OBJECT, .handler = show},
     {.name = "fail", .input_schema = OBJECT, .handler = fail},
     {.name = "work", .input_schema = OBJECT, .handler = work},
+    {.name = "ask", .input_schema = OBJECT, .handler = ask},
     {.name = "hold", .input_schema = OBJECT, .handler = hold},
     {.name = "let_go", .input_schema = OBJECT, .handler = let_go},
     {.name = "change", .input_schema = OBJECT, .handler = change},
@@ -277,6 +317,20 @@ static const struct mcp_prompt prompts[] = {
     {.name = "fail", .handler = fail},
 };
 
+/* Good enough to be told from nothing. */
+static int entropy(void *context, void *bytes, size_t size)
+{
+    (void)context;
+    memset(bytes, 0x5A, size);
+    return 0;
+}
+
+static uint64_t clock_ms(void *context)
+{
+    (void)context;
+    return 0;
+}
+
 static int send_message(void *context, const char *message, size_t length)
 {
     (void)context;
@@ -318,6 +372,8 @@ int main(void)
         .list_ttl_ms = 5000,
         .logging = true,
         .check_results = true,
+        .entropy = entropy,
+        .clock_ms = clock_ms,
         .report = complain,
     };
     struct mcp_session *session;

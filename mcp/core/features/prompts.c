@@ -172,6 +172,7 @@ static void run_get(const struct request *request, const struct mcp_prompt *prom
     if (call == NULL)
         return;
     call->description = prompt->description;
+    call->name = prompt->name;
     call_run(call, request);
 }
 

@@ -200,6 +200,7 @@ void call_tool(const struct request *request, struct tool_entry *entry, struct m
     if (call == NULL)
         return;
     call->tool = entry;
+    call->name = entry->tool.name;
     entry->calls++;
     call->any_result = entry->any_output;
     if (schema_check(entry->input_schema, mcp_call_arguments(call), &subject, &why, NULL) != 0)

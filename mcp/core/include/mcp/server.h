@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <mcp/ask.h>
 #include <mcp/json.h>
 #include <mcp/prompt.h>
 #include <mcp/resource.h>
@@ -63,6 +64,12 @@ struct mcp_server_config {
                                answer's result is the tool's structured content. */
     bool check_results;     /* structured content must be as the tool's output schema says; where it is not,
                                the client gets MCP_ERROR_INTERNAL. For tests: it parses every result. */
+    /* For mcp_call_wait with a state: random bytes that nobody can guess (0, or a negative errno), and time
+     * that does not run backwards. May be NULL. */
+    int (*entropy)(void *context, void *bytes, size_t size);
+    uint64_t (*clock_ms)(void *context);
+    void *hook_context;
+    uint32_t state_ttl_ms; /* how long such a state is good; 0: 10 minutes */
     /* Told in one line why a declaration is refused, and what is wrong with a result. May be NULL. */
     void (*report)(void *context, const char *line);
     void *report_context;
