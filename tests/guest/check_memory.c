@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * A machine without memory says so, and goes on when there is some again.
+ * A machine without memory says so, and goes on when there is some again. Memory does not show what was in
+ * it.
  */
 #include <errno.h>
+#include <string.h>
 
 #include <arch/mmu.h>
 #include <guest.h>
@@ -28,6 +30,46 @@ static void *take_all_frames(uint64_t *count)
         first = link;
     }
     return first;
+}
+
+#define SECRET "what another client said"
+
+static __attribute__((noinline)) void leave_secret(void)
+{
+    char text[256];
+    for (size_t i = 0; i + sizeof SECRET <= sizeof text; i += sizeof SECRET)
+        memcpy(text + i, SECRET, sizeof SECRET);
+    __asm__ volatile("" : : "r"(text) : "memory");
+}
+
+static size_t used_bytes(const char *text, size_t size)
+{
+    size_t used = 0;
+    __asm__ volatile("" : "+r"(text) : : "memory"); /* the compiler may not know that nobody wrote to it */
+    for (size_t i = 0; i < size; i++)
+        used += text[i] != 0;
+    return used;
+}
+
+static __attribute__((noinline)) size_t look(void)
+{
+    char text[256];
+    return used_bytes(text, sizeof text);
+}
+
+static __attribute__((noinline)) size_t look_without_initialisation(void)
+{
+    char text[256] __attribute__((uninitialized));
+    return used_bytes(text, sizeof text);
+}
+
+/* -ftrivial-auto-var-init=zero */
+void check_stale_stack(void)
+{
+    leave_secret();
+    check(look() == 0, "a variable does not show what the stack held");
+    leave_secret();
+    check(look_without_initialisation() > 100, "one that opts out does");
 }
 
 void check_out_of_memory(void)

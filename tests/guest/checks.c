@@ -24,10 +24,19 @@ bool guest_check(const char *name, size_t length, unsigned *failures)
         const char *name;
         void (*run)(void);
     } groups[] = {
-        {"clock", check_clock},           {"tasks", check_tasks},     {"mmu", check_mmu},
-        {"interrupts", check_interrupts}, {"lines", check_lines},     {"libc", check_libc},
-        {"random", check_random},         {"symbols", check_symbols}, {"out-of-memory", check_out_of_memory},
-        {"messages", check_messages},     {"layout", check_layout},   {"vectors", check_vectors},
+        {"clock", check_clock},
+        {"tasks", check_tasks},
+        {"mmu", check_mmu},
+        {"interrupts", check_interrupts},
+        {"lines", check_lines},
+        {"libc", check_libc},
+        {"random", check_random},
+        {"symbols", check_symbols},
+        {"out-of-memory", check_out_of_memory},
+        {"stale-stack", check_stale_stack},
+        {"messages", check_messages},
+        {"layout", check_layout},
+        {"vectors", check_vectors},
     };
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
         if (strlen(groups[i].name) == length && memcmp(groups[i].name, name, length) == 0) {

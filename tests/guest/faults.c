@@ -309,6 +309,7 @@ bool guest_fault(const char *name, size_t length, bool off)
         {"execute-user", fault_execute_user},
         {"stack-overflow", fault_stack_overflow},
         {"boot-stack-overflow", fault_boot_stack_overflow},
+        {"stack-clash", fault_stack_clash},
         {"interrupt-stack-overflow", fault_interrupt_stack_overflow},
         {"double-fault", fault_double_fault},
         {"smash-canary", fault_smash_canary},

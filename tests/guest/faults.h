@@ -35,6 +35,7 @@ static inline void happened(bool effect, const char *what)
 /* With `off` the protection that each is about is taken away first. */
 void fault_stack_overflow(bool off);
 void fault_boot_stack_overflow(bool off);
+void fault_stack_clash(bool off);
 void fault_interrupt_stack_overflow(bool off);
 void fault_double_fault(bool off);
 void fault_smash_canary(bool off);

@@ -8,6 +8,7 @@
 #include <arch/power.h>
 #include <faults.h>
 #include <guest.h>
+#include <large_frame.h>
 #include <panic.h>
 #include <switch_off.h>
 #include <tasks/task.h>
@@ -38,6 +39,15 @@ static void overrun(uintptr_t guard, bool off)
 void fault_boot_stack_overflow(bool off)
 {
     overrun(cpu_stacks()[0].guard, off);
+}
+
+/* One frame that is larger than what is left, and the guard page with it. */
+void fault_stack_clash(bool off)
+{
+    uintptr_t guard = cpu_stacks()[0].guard;
+    announce("read", guard); /* gcc's probe is an `or`, which QEMU's TCG reads for before it writes */
+    uintptr_t written = off ? large_frame_unprobed() : large_frame();
+    happened(written < guard, "a frame stepped over the guard page");
 }
 
 static void overflow_task(void *argument)

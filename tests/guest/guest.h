@@ -39,6 +39,7 @@ void check_libc(void);
 void check_random(void);
 void check_symbols(void);
 void check_out_of_memory(void);
+void check_stale_stack(void);
 void check_messages(void); /* with vhost-vsock and a program of tests/nested on the host */
 void check_layout(void);
 void check_vectors(void);

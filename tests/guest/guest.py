@@ -65,6 +65,7 @@ FAULTS = {
     "execute-user": page_fault(0x11, USER, "CR4.SMEP"),
     "stack-overflow": page_fault(0x2, "guard page, stack overflow of 'deep'", "the guard page"),
     "boot-stack-overflow": page_fault(0x2, "guard page, stack overflow of 'boot'", "the guard page"),
+    "stack-clash": page_fault(0x0, "guard page, stack overflow of 'boot'", "the probes of each page"),
     "interrupt-stack-overflow": page_fault(0x2, "guard page, stack overflow of 'interrupt'", "the guard page"),
     "smash-canary": Fault(STACK_SMASHED, "stack smashed: a function's canary was overwritten", protection="the canary"),
     "double-free": Fault(BROKEN, "heap: double free", protection="the mark of a free block"),
@@ -80,9 +81,11 @@ FAULTS = {
     "unknown": Fault(USAGE, None),
 }
 # Whose name the report must hold, where it is not fault_<name>.
-FUNCTIONS = {"stack-overflow": "recurse", "boot-stack-overflow": "recurse", "interrupt-stack-overflow": "recurse_in_interrupt"}
+FUNCTIONS = {"stack-overflow": "recurse", "boot-stack-overflow": "recurse", "interrupt-stack-overflow": "recurse_in_interrupt",
+             "stack-clash": "large_frame"}
 # check: the guest's name for it, the CPU, MiB of memory.
-CHECKS = {name: (name, "max", 64) for name in ("clock", "tasks", "mmu", "interrupts", "lines", "libc", "random", "symbols", "out-of-memory")}
+CHECKS = {name: (name, "max", 64) for name in ("clock", "tasks", "mmu", "interrupts", "lines", "libc", "random", "symbols",
+                                                     "out-of-memory", "stale-stack")}
 CHECKS["random-old-cpu"] = ("random", "qemu64", 64)
 CHECKS["vectors"] = ("vectors", "max", 64)
 CHECKS["vectors-old-cpu"] = ("vectors", "qemu64", 64)
