@@ -11,12 +11,12 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define FRAME_SHIFT  12
-#define ORDER_MAX    18 /* 1 GiB */
-#define ORDER_COUNT  (ORDER_MAX + 1)
-#define RUN_MINIMUM  256 /* frames: from 1 MiB on, a run of smaller blocks is searched for */
-#define RUN_GRANULES 16  /* a run consists of about so many blocks, at least */
-#define CHUNK_ORDER  9   /* 2 MiB, a large page of the host */
+#define FRAME_SHIFT 12
+#define ORDER_MAX   18 /* 1 GiB */
+#define ORDER_COUNT (ORDER_MAX + 1)
+#define RUN_MINIMUM 256 /* frames: from 1 MiB on, a run of smaller blocks is searched for */
+#define RUN_GRANULE 16  /* and more: what such a run may be made of */
+#define CHUNK_ORDER 9   /* 2 MiB, a large page of the host */
 
 struct zone {
     uint64_t first; /* frame numbers (physical address / 4096) */
@@ -343,15 +343,9 @@ static bool take_run(struct zone *zone, uint64_t frame, uint64_t end)
     return true;
 }
 
-/* Looks for `count` free frames in a row, made of blocks of at least count / RUN_GRANULES frames. */
-static bool find_run(size_t count, uint64_t align, uint64_t *frame)
+/* Looks for `count` free frames in a row, made of blocks of order `granule` and more. */
+static bool find_run_of(unsigned granule, size_t count, uint64_t align, uint64_t *frame)
 {
-    unsigned granule = floor_log2(count / RUN_GRANULES);
-
-    if (granule > ORDER_MAX)
-        granule = ORDER_MAX;
-    while (seed_some(ORDER_MAX))
-        ; /* a run shows on the lists only */
     for (size_t i = 0; i < frames.zone_count; i++) {
         struct zone *zone = &frames.zones[i];
         uint64_t step = UINT64_C(1) << granule;
@@ -376,6 +370,21 @@ static bool find_run(size_t count, uint64_t align, uint64_t *frame)
                 start = at;
             }
         }
+    }
+    return false;
+}
+
+/* Large blocks are found fast; smaller ones are looked at where small things have come to lie between them.
+ * The work is bounded by the number of granules in memory, a thousand for each time that the run fits in. */
+static bool find_run(size_t count, uint64_t align, uint64_t *frame)
+{
+    while (seed_some(ORDER_MAX))
+        ; /* a run shows on the lists only */
+    for (size_t parts = 16; parts <= 1024 && count / parts >= RUN_GRANULE; parts *= 8) {
+        unsigned granule = floor_log2(count / parts);
+
+        if (find_run_of(granule < ORDER_MAX ? granule : ORDER_MAX, count, align, frame))
+            return true;
     }
     return false;
 }

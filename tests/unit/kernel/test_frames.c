@@ -192,6 +192,17 @@ static void test_large_runs(void **state)
         assert_int_equal(statistics().largest_free, before.largest_free);
     }
 
+    /* A small thing that has come to lie behind a run does not keep the next one of its size from finding a
+     * place. */
+    start(ranges, 2);
+    assert_int_equal(frames_alloc(512 * MIB / FRAME_SIZE + 1, FRAME_SIZE, &physical), 0);
+    assert_int_equal(frames_alloc(1, FRAME_SIZE, &small), 0);
+    assert_int_equal(small, physical + 512 * MIB + FRAME_SIZE);
+    frames_free(physical, 512 * MIB / FRAME_SIZE + 1);
+    assert_int_equal(frames_alloc(512 * MIB / FRAME_SIZE + 1, FRAME_SIZE, &other), 0);
+    assert_true(other < small);
+    frames_free(other, 512 * MIB / FRAME_SIZE + 1);
+
     /* More than the largest block. */
     start(ranges, 3);
     initial = statistics();
