@@ -6,7 +6,7 @@ import struct
 import subprocess
 import unittest
 
-from vm import MCP_CLI, TIMEOUT, VM, Client, Closed
+from vm import MCP_CLI, TIMEOUT, VM, Client
 
 TOOLS = {"infer", "health", "metadata", "load_model", "logs"}
 PING = b'{"jsonrpc":"2.0","id":77,"method":"ping"}'
