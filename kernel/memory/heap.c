@@ -24,6 +24,15 @@ static const uint16_t class_sizes[] = {16,  32,  48,  64,  80,  96,  112, 128, 1
                                        288, 336, 400, 448, 496, 576, 672, 800, 1008, 1344, 2016};
 #define CLASS_COUNT (sizeof(class_sizes) / sizeof(class_sizes[0]))
 
+/* A debug build fills what lies behind a block's bytes up to the end of its class or frame, at least one
+ * byte, and looks at it when the block is freed; how many bytes it has stands in the last two, or in the
+ * header. */
+#ifdef MK_DEBUG_MEMORY
+#define FENCE_MIN 3u
+#else
+#define FENCE_MIN 0u
+#endif
+
 _Static_assert(HEAP_SMALL_MAX == (FRAME_SIZE - HEADER_SIZE) / 2, "the largest class is half a slab");
 
 struct free_object {
@@ -46,6 +55,7 @@ _Static_assert(sizeof(struct slab) <= HEADER_SIZE, "the header fits");
 struct large {
     uint64_t magic;
     size_t frames;
+    size_t size; /* asked for; a debug build's */
 };
 
 static struct {
@@ -80,20 +90,25 @@ void heap_initialise(heap_broken broken_hook)
     }
 }
 
+static bool is_small(size_t size)
+{
+    return size <= HEAP_SMALL_MAX - FENCE_MIN;
+}
+
 static unsigned class_of(size_t size)
 {
-    return heap.class_of[(size + HEAP_ALIGNMENT - 1) / HEAP_ALIGNMENT];
+    return heap.class_of[(size + FENCE_MIN + HEAP_ALIGNMENT - 1) / HEAP_ALIGNMENT];
 }
 
 /* How many frames a large block takes; `size` is at most SIZE_MAX / 2. */
 static size_t large_frames(size_t size)
 {
-    return (size + HEADER_SIZE + FRAME_SIZE - 1) / FRAME_SIZE;
+    return (size + (FENCE_MIN > 0) + HEADER_SIZE + FRAME_SIZE - 1) / FRAME_SIZE;
 }
 
 size_t heap_cost(size_t size)
 {
-    if (size <= HEAP_SMALL_MAX)
+    if (is_small(size))
         return class_sizes[class_of(size)];
     return size <= SIZE_MAX / 2 ? large_frames(size) * FRAME_SIZE : SIZE_MAX;
 }
@@ -299,13 +314,88 @@ static bool is_large(const void *header, const void *block)
            (const unsigned char *)block == (const unsigned char *)header + HEADER_SIZE;
 }
 
+#ifdef MK_DEBUG_MEMORY
+static bool is_used_block(struct slab *slab, const void *block)
+{
+    const struct free_object *object = block;
+
+    return slab->class < CLASS_COUNT && slab_owns(slab, block) && object->tag != seal(FREE_TAG, object);
+}
+
+static void put_fence(void *block, size_t size)
+{
+    unsigned char *bytes = block;
+    void *header;
+
+    if (block == NULL)
+        return;
+    header = header_of(block);
+    if (is_slab(header)) {
+        size_t end = class_sizes[((struct slab *)header)->class] - sizeof(uint16_t);
+        uint16_t stored = (uint16_t)size;
+
+        memset(bytes + size, HEAP_FENCE, end - size);
+        memcpy(bytes + end, &stored, sizeof(stored));
+    } else {
+        struct large *large = header;
+
+        large->size = size;
+        memset(bytes + size, HEAP_FENCE, large->frames * FRAME_SIZE - HEADER_SIZE - size);
+    }
+}
+
+/* What is no block is left to those who look for that. */
+static bool fence_stands(void *header, const void *block)
+{
+    const unsigned char *bytes = block;
+    size_t size, end;
+
+    if (is_slab(header) && is_used_block(header, block)) {
+        uint16_t stored;
+
+        end = class_sizes[((struct slab *)header)->class] - sizeof(uint16_t);
+        memcpy(&stored, bytes + end, sizeof(stored));
+        size = stored;
+    } else if (!is_slab(header) && is_large(header, block)) {
+        end = ((struct large *)header)->frames * FRAME_SIZE - HEADER_SIZE;
+        size = ((struct large *)header)->size;
+    } else {
+        return true;
+    }
+    if (size >= end)
+        return false;
+    for (size_t i = size; i < end; i++)
+        if (bytes[i] != HEAP_FENCE)
+            return false;
+    return true;
+}
+#else
+static void put_fence(void *block, size_t size)
+{
+    (void)block;
+    (void)size;
+}
+
+static bool fence_stands(void *header, const void *block)
+{
+    (void)header;
+    (void)block;
+    return true;
+}
+#endif
+
 void *heap_alloc(size_t size)
 {
-    if (size <= HEAP_SMALL_MAX)
-        return alloc_small(class_of(size));
-    if (size > SIZE_MAX / 2)
+    void *block;
+
+    if (is_small(size))
+        block = alloc_small(class_of(size));
+    else if (size <= SIZE_MAX / 2)
+        block = alloc_large(size);
+    else
         return fail();
-    return alloc_large(size);
+    put_fence(block, size);
+    return block;
 }
 
 void heap_free(void *block)
@@ -315,6 +405,10 @@ void heap_free(void *block)
     if (block == NULL)
         return;
     header = header_of(block);
+    if (!fence_stands(header, block)) {
+        broken("heap: block overrun: something wrote behind its end");
+        return;
+    }
     if (is_slab(header))
         free_small(header, block);
     else if (is_large(header, block))
@@ -350,17 +444,25 @@ void *heap_resize(void *block, size_t size)
     if (block == NULL)
         return heap_alloc(size);
     header = header_of(block);
+    if (!fence_stands(header, block)) {
+        broken("heap: block overrun: something wrote behind its end");
+        return NULL;
+    }
     if (is_slab(header) && slab_owns(header, block)) {
         struct slab *slab = header;
 
-        if (size <= HEAP_SMALL_MAX && class_of(size) == slab->class)
+        if (is_small(size) && class_of(size) == slab->class) {
+            put_fence(block, size);
             return block;
-        old_size = class_sizes[slab->class];
+        }
+        old_size = class_sizes[slab->class] - FENCE_MIN;
     } else if (is_large(header, block)) {
         struct large *large = header;
 
-        if (size > HEAP_SMALL_MAX && size <= SIZE_MAX / 2 && shrink_large(large, size))
+        if (!is_small(size) && size <= SIZE_MAX / 2 && shrink_large(large, size)) {
+            put_fence(block, size);
             return block;
+        }
         old_size = large->frames * FRAME_SIZE - HEADER_SIZE;
     } else {
         broken("heap: resize of something that is no block");

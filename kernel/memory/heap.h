@@ -10,7 +10,8 @@
  *
  * Freed memory is filled with HEAP_JUNK, so that what belongs to one client never reaches another, and a use
  * after free shows. Larger blocks than HEAP_FILLED_MAX, which only models have, are filled with
- * MK_DEBUG_MEMORY alone.
+ * MK_DEBUG_MEMORY alone. With it, a block also ends at a fence of HEAP_FENCE, at least one byte, which must
+ * stand when the block is freed or resized.
  */
 #ifndef KERNEL_MEMORY_HEAP_H
 #define KERNEL_MEMORY_HEAP_H
@@ -21,6 +22,7 @@
 #define HEAP_ALIGNMENT  16
 #define HEAP_SMALL_MAX  2016
 #define HEAP_JUNK       0xde
+#define HEAP_FENCE      0xfe
 #define HEAP_FILLED_MAX (4ul * 1024 * 1024) /* bytes, as heap_cost counts them */
 
 /* Called when an invariant is broken. It is meant not to return; if it does, the call that found it changes

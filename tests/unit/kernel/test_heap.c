@@ -20,6 +20,12 @@ struct block {
     unsigned char fill;
 };
 
+#ifdef MK_DEBUG_MEMORY
+#define FENCE 1u /* byte at least behind every block */
+#else
+#define FENCE 0u
+#endif
+
 static uint64_t free_at_start;
 
 static int setup(void **state)
@@ -203,6 +209,36 @@ static void test_exhaustion(void **state)
     assert_all_free();
 }
 
+#ifdef MK_DEBUG_MEMORY
+/* One byte behind what was asked for, at every kind of block; the old byte put back, all is well again. */
+static void test_overruns(void **state)
+{
+    static const size_t sizes[] = {0, 1, 13, 14, 16, 100, 2013, 2014, 2016, 4000, 4031, 4032, 10000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        unsigned char *block = heap_alloc(sizes[i]), old = block[sizes[i]];
+
+        memset(block, 7, sizes[i]);
+        block[sizes[i]] = (unsigned char)(old ^ 1);
+        heap_free(block);
+        expect_broken("overrun");
+        assert_null(heap_resize(block, 5));
+        expect_broken("overrun");
+        block[sizes[i]] = old;
+        block = heap_resize(block, 50); /* the fence moves with the size */
+        assert_non_null(block);
+        old = block[50];
+        block[50] = 0;
+        heap_free(block);
+        expect_broken("overrun");
+        block[50] = old;
+        heap_free(block);
+    }
+    assert_all_free();
+}
+#endif
+
 static void test_resize_of_large_blocks(void **state)
 {
     unsigned char *block = heap_alloc(100000);
@@ -213,7 +249,7 @@ static void test_resize_of_large_blocks(void **state)
     assert_ptr_equal(heap_resize(block, 20000), block);
     assert_int_equal(statistics().used, 5 * FRAME_SIZE);
     assert_int_equal(frames_taken(), 5 * FRAME_SIZE);
-    assert_ptr_equal(heap_resize(block, 5 * FRAME_SIZE - 64), block);
+    assert_ptr_equal(heap_resize(block, 5 * FRAME_SIZE - 64 - FENCE), block);
     moved = heap_resize(block, 1000000);
     assert_non_null(moved);
     for (size_t i = 0; i < 20000; i++)
@@ -381,6 +417,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_size, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exhaustion, setup, teardown),
         cmocka_unit_test_setup_teardown(test_resize_of_large_blocks, setup, teardown),
+#ifdef MK_DEBUG_MEMORY
+        cmocka_unit_test_setup_teardown(test_overruns, setup, teardown),
+#endif
         cmocka_unit_test_setup_teardown(test_misuse_is_noticed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stale_contents_are_no_double_free, setup, teardown),
         cmocka_unit_test_setup_teardown(test_freed_memory_is_filled, setup, teardown),
