@@ -46,7 +46,8 @@ static void add_json(struct hmac_sha256 *mac, struct mcp_json value)
             in_string = !in_string;
         } else if (text[at] == '\\') {
             at++;
-        } else if (!in_string && memchr(" \t\r\n", text[at], 4) != NULL) {
+        } else if (!in_string &&
+                   (text[at] == ' ' || text[at] == '\t' || text[at] == '\r' || text[at] == '\n')) {
             sha256_add(&mac->inner, text + run, at - run);
             run = at + 1;
         }
@@ -98,7 +99,7 @@ int state_seal(struct mcp_call *call, const void *state, size_t size, struct mcp
 static int digit_value(char digit)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *found = memchr(digits, digit, 64);
+    const char *found = digit != '\0' ? strchr(digits, digit) : NULL;
 
     return found != NULL ? (int)(found - digits) : -1;
 }

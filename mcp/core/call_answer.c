@@ -227,22 +227,22 @@ void mcp_call_finish(struct mcp_call *call)
     call_end_answer(call);
 }
 
-void mcp_call_fail(struct mcp_call *call, const char *text)
+void mcp_call_fail(struct mcp_call *call, const char *message)
 {
-    struct message message;
+    struct message answer;
 
     if (!call_begin_answer(call))
         return;
     if (call->kind != CALL_TOOL) {
-        reply_error(&call->reply, MCP_ERROR_INTERNAL, text, NULL);
+        reply_error(&call->reply, MCP_ERROR_INTERNAL, message, NULL);
     } else {
-        reply_result_begin(&call->reply, &message);
-        mcp_json_key_write(&message.writer, "content");
-        mcp_json_begin_array(&message.writer);
-        write_text_block(&message.writer, text, strlen(text));
-        mcp_json_end_array(&message.writer);
-        mcp_json_member_bool(&message.writer, "isError", true);
-        (void)reply_result_end(&call->reply, &message, NULL, 0);
+        reply_result_begin(&call->reply, &answer);
+        mcp_json_key_write(&answer.writer, "content");
+        mcp_json_begin_array(&answer.writer);
+        write_text_block(&answer.writer, message, strlen(message));
+        mcp_json_end_array(&answer.writer);
+        mcp_json_member_bool(&answer.writer, "isError", true);
+        (void)reply_result_end(&call->reply, &answer, NULL, 0);
     }
     call_end_answer(call);
 }

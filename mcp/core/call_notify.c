@@ -22,25 +22,25 @@ void call_write_trace(struct message *message, const struct mcp_call *call)
     mcp_json_end_object(&message->writer);
 }
 
-void mcp_call_progress(struct mcp_call *call, double progress, double total, const char *text)
+void mcp_call_progress(struct mcp_call *call, double progress, double total, const char *message)
 {
-    struct message message;
+    struct message note;
 
     if (call->token == NULL || !may_tell(call) || !(progress - progress == 0) ||
         (call->has_progress && !(progress > call->progress)))
         return;
     call->has_progress = true;
     call->progress = progress;
-    notification_begin(call->reply.session, &message, "notifications/progress");
-    mcp_json_key_write(&message.writer, "progressToken");
-    json_write_trusted(&message.writer, call->token, call->token_length);
-    mcp_json_member_double(&message.writer, "progress", progress);
+    notification_begin(call->reply.session, &note, "notifications/progress");
+    mcp_json_key_write(&note.writer, "progressToken");
+    json_write_trusted(&note.writer, call->token, call->token_length);
+    mcp_json_member_double(&note.writer, "progress", progress);
     if (total > 0 && total - total == 0)
-        mcp_json_member_double(&message.writer, "total", total);
-    if (text != NULL && call_format(call)->progress_messages)
-        mcp_json_member_string(&message.writer, "message", text);
-    call_write_trace(&message, call);
-    (void)notification_end(call->reply.session, &message, call->reply.id, call->reply.id_length);
+        mcp_json_member_double(&note.writer, "total", total);
+    if (message != NULL && call_format(call)->progress_messages)
+        mcp_json_member_string(&note.writer, "message", message);
+    call_write_trace(&note, call);
+    (void)notification_end(call->reply.session, &note, call->reply.id, call->reply.id_length);
 }
 
 static int wanted_level(const struct mcp_call *call)

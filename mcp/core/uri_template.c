@@ -89,7 +89,7 @@ bool uri_template_has_variable(const char *text, struct mcp_json name)
     struct part part;
     char copy[URI_VARIABLE_NAME_MAX + 1];
 
-    for (text = next_part(text, &part); part.name != NULL; text = next_part(text, &part)) {
+    for (text = next_part(text, &part); text != NULL && part.name != NULL; text = next_part(text, &part)) {
         copy_name(copy, &part);
         if (mcp_json_equals(name, copy))
             return true;
@@ -126,14 +126,14 @@ int uri_template_match(const char *text, const char *uri,
     int count = 0;
 
     text = next_part(text, &part);
-    if (!begins_with(uri, part.literal, part.literal_length))
+    if (text == NULL || !begins_with(uri, part.literal, part.literal_length))
         return -1;
     uri += part.literal_length;
     for (; part.name != NULL; part = next) {
         ptrdiff_t length;
 
         text = next_part(text, &next);
-        length = value_length(uri, &part, &next);
+        length = text != NULL ? value_length(uri, &part, &next) : -1;
         if (length <= 0) /* a variable without a value names nothing */
             return -1;
         copy_name(variables[count].name, &part);
