@@ -20,6 +20,7 @@
 static struct input *script;
 static uint8_t honest_answers; /* until the next lie */
 static bool has_lied, has_failed;
+static uint64_t nonsense; /* replies that no client may take for an answer */
 static struct virtio_fs_file *files[FILES];
 static uint64_t nodes[FILES]; /* what the files are */
 
@@ -92,6 +93,7 @@ static void lie(struct fuse_answer *answer)
     uint8_t kind = input_8(script);
     struct fake_ring *ring = &fuse_server.function->queues[1].ring;
     memcpy(&header, answer->bytes, sizeof(header));
+    const uint64_t unique = header.unique;
     has_lied = fuse_server.lies = true;
     switch (kind % 16) {
     case 0:
@@ -122,11 +124,11 @@ static void lie(struct fuse_answer *answer)
         memcpy(answer->bytes + sizeof(header), bytes, size);
         return;
     }
-    case 8:
+    case 8: /* no chain that it holds: that one would be written to after it is gone */
         if (kind >= 0x80)
-            fake_ring_use(ring, input_32(script), input_32(script));
+            fake_ring_use(ring, input_32(script) | FAKE_CHAIN_MAX, input_32(script));
         else
-            fake_ring_skip(ring, input_16(script));
+            fake_ring_skip(ring, (uint16_t)(FAKE_CHAIN_MAX + input_16(script) % 60000));
         return;
     case 9:
         if (kind >= 0xc0)
@@ -136,6 +138,9 @@ static void lie(struct fuse_answer *answer)
         change_contents(answer, kind);
         return;
     }
+    if (!answer->dropped && (header.unique != unique || header.length != answer->used || header.error > 0 ||
+                             header.error < -4095 || (header.error != 0 && header.length != sizeof(header))))
+        nonsense++;
     memcpy(answer->bytes, &header, sizeof(header));
 }
 
@@ -314,6 +319,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     script = &input;
     has_lied = has_failed = false;
+    nonsense = 0;
     memset(files, 0, sizeof(files));
     prepare();
     int error = fuse_create();
@@ -327,7 +333,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             one_step();
             assert_true(fake_os.bytes_peak <= MEMORY_MAX);
             assert_true(fuse_server.requests <= REQUESTS_MAX);
-            if (virtio_fs_broken(fuse_server.fs)) {
+            struct virtio_fs_statistics statistics;
+            virtio_fs_get_statistics(fuse_server.fs, &statistics);
+            if (!virtio_fs_broken(fuse_server.fs))
+                assert_true(statistics.malformed >= nonsense);
+            else {
                 struct virtio_fs_space space;
                 assert_true(has_lied || has_failed);
                 assert_int_equal(virtio_fs_statfs(fuse_server.fs, &space), -EIO);
