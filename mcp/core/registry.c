@@ -121,10 +121,13 @@ void registry_list(const struct request *request, const struct registry *registr
     reply_result_begin(&request->reply, &message);
     mcp_json_key_write(&message.writer, kind->member);
     mcp_json_begin_array(&message.writer);
-    while (item != NULL && size + item->listed_size + 1 <= server->config.message_max) {
+    for (; item != NULL; item = item->next) {
+        if (!session_may_use(request->session, item->needs))
+            continue;
+        if (size + item->listed_size + 1 > server->config.message_max)
+            break;
         kind->write(&message.writer, item, version);
         size += item->listed_size + 1;
-        item = item->next;
     }
     mcp_json_end_array(&message.writer);
     if (item != NULL) {
@@ -134,6 +137,7 @@ void registry_list(const struct request *request, const struct registry *registr
         mcp_json_key_write(&message.writer, "nextCursor");
         mcp_json_string_n(&message.writer, text, CURSOR_LENGTH);
     }
-    reply_cacheable(&request->reply, &message, server->config.list_ttl_ms, true);
+    reply_cacheable(&request->reply, &message, server->config.list_ttl_ms,
+                    request->session->allowed == UINT32_MAX);
     (void)reply_result_end(&request->reply, &message, NULL, 0);
 }

@@ -20,6 +20,7 @@ struct item {
     struct item *next;
     uint64_t
         serial; /* grows from item to item; a cursor names it, so that it stays right when the list changes */
+    uint32_t needs;     /* of a session that may see and use it */
     size_t listed_size; /* bytes of its entry in a page, at most */
 };
 

@@ -105,13 +105,33 @@ int mcp_session_open(struct mcp_server *server, mcp_send send, void *context, st
                                    .send = send,
                                    .context = context,
                                    .next = server->sessions,
-                                   .log_level = LEVEL_UNSET};
+                                   .log_level = LEVEL_UNSET,
+                                   .allowed = UINT32_MAX};
     if (opened->next != NULL)
         opened->next->previous = opened;
     server->sessions = opened;
     server->statistics.sessions++;
     *session = opened;
     return 0;
+}
+
+void mcp_session_allow(struct mcp_session *session, uint32_t allowed)
+{
+    session->allowed = allowed;
+}
+
+bool session_may_use(const struct mcp_session *session, uint32_t needs)
+{
+    return (needs & ~session->allowed) == 0;
+}
+
+bool request_may_use(const struct request *request, uint32_t needs)
+{
+    bool may = session_may_use(request->session, needs);
+
+    if (!may)
+        reply_error(&request->reply, MCP_ERROR_FORBIDDEN, "Forbidden: this client may not use it", NULL);
+    return may;
 }
 
 void session_enter(struct mcp_session *session)

@@ -69,9 +69,12 @@ struct mcp_session {
     /* For the answers to requests of ours; NULL before the first. */
     void (*take_response)(struct mcp_session *session, struct mcp_json message);
     int log_level;          /* of logging/setLevel; LEVEL_UNSET before */
+    uint32_t allowed;       /* mcp_session_allow */
     const char *sending_id; /* of the request that what is being sent belongs to, or NULL */
     size_t sending_id_length;
 };
+
+struct request;
 
 /* Around everything that can reach a hook, because a hook may close the session. */
 void session_enter(struct mcp_session *session);
@@ -79,6 +82,9 @@ void session_leave(struct mcp_session *session);
 /* id: of the request that the message belongs to, or NULL. */
 void session_send(struct mcp_session *session, const char *message, size_t length, const char *id,
                   size_t id_length);
+bool session_may_use(const struct mcp_session *session, uint32_t needs);
+/* The same; answers where it may not. */
+bool request_may_use(const struct request *request, uint32_t needs);
 /* Whether it may hold `size` bytes more. */
 bool session_has_room(const struct mcp_session *session, size_t size);
 

@@ -40,7 +40,8 @@ void mcp_server_log(struct mcp_server *server, enum mcp_log_level level, const c
         return;
     for (struct mcp_session *session = server->sessions; session != NULL; session = next) {
         session_enter(session);
-        if (!session->closed && session->log_level != LEVEL_UNSET && (int)level >= session->log_level) {
+        if (!session->closed && session_may_use(session, server->config.logging_needs) &&
+            session->log_level != LEVEL_UNSET && (int)level >= session->log_level) {
             struct message message;
 
             notification_begin(session, &message, "notifications/message");

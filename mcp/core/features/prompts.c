@@ -84,7 +84,7 @@ int mcp_server_add_prompt(struct mcp_server *server, const struct mcp_prompt *pr
     entry = memory->allocate(memory->context, sizeof(*entry));
     if (entry == NULL)
         return -ENOMEM;
-    *entry = (struct prompt_entry){.prompt = *prompt};
+    *entry = (struct prompt_entry){.item.needs = prompt->needs, .prompt = *prompt};
     result = registry_add(server, &server->prompts, &kind, &entry->item);
     if (result != 0) {
         memory->release(memory->context, entry, sizeof(*entry));
@@ -188,6 +188,8 @@ static void handle_get(const struct request *request)
     } else if (entry == NULL) {
         text_add(&text, "unknown prompt ");
         text_add_quoted(&text, name);
+    } else if (!request_may_use(request, entry->item.needs)) {
+        return;
     } else if (check_arguments(&entry->prompt, arguments, &text)) {
         run_get(request, &entry->prompt, arguments);
         return;

@@ -102,7 +102,7 @@ int mcp_server_add_resource(struct mcp_server *server, const struct mcp_resource
     entry = memory->allocate(memory->context, sizeof(*entry));
     if (entry == NULL)
         return -ENOMEM;
-    *entry = (struct resource_entry){.resource = *resource};
+    *entry = (struct resource_entry){.item.needs = resource->needs, .resource = *resource};
     result = registry_add(server, registry, registry == &server->templates ? &template_kind : &resource_kind,
                           &entry->item);
     if (result != 0) {
@@ -270,6 +270,8 @@ static void handle_read(const struct request *request)
     entry = strlen(text->bytes) == mcp_json_string_length(uri) ? resource_find(server, text->bytes) : NULL;
     if (entry == NULL) {
         reply_resource_not_found(&request->reply, text->bytes);
+        block_release(server, text);
+    } else if (!request_may_use(request, entry->item.needs)) {
         block_release(server, text);
     } else if (uri_is_template(entry->resource.uri)) {
         read_by_template(request, &entry->resource, text);

@@ -75,6 +75,14 @@ static struct subscription **find_plain(struct mcp_session *session, struct mcp_
     return link;
 }
 
+/* What the client may not read is not there for it. */
+static bool can_watch(const struct mcp_session *session, const char *uri)
+{
+    const struct resource_entry *entry = resource_find(session->server, uri);
+
+    return entry != NULL && session_may_use(session, entry->item.needs);
+}
+
 static void subscribe(const struct request *request, struct mcp_json uri)
 {
     struct mcp_session *session = request->session;
@@ -85,8 +93,7 @@ static void subscribe(const struct request *request, struct mcp_json uri)
     if (subscription == NULL)
         return;
     (void)mcp_json_get_string(uri, subscription->texts, size);
-    if (strlen(subscription->texts) == size - 1 &&
-        resource_find(session->server, subscription->texts) != NULL) {
+    if (strlen(subscription->texts) == size - 1 && can_watch(session, subscription->texts)) {
         reply_empty(&request->reply);
         return;
     }
@@ -202,19 +209,19 @@ static uint32_t offered_lists(const struct mcp_server *server)
 }
 
 /* Keeps the URIs that name something; the acknowledgement says which. */
-static void keep_uris(const struct mcp_server *server, struct subscription *subscription,
+static void keep_uris(const struct mcp_session *session, struct subscription *subscription,
                       struct mcp_json uris)
 {
     char *text = subscription->texts + subscription->id_length;
     uint32_t kept = 0;
 
-    if (server->resources_change) {
+    if (session->server->resources_change) {
         for (struct mcp_json uri = mcp_json_first(uris); mcp_json_type(uri) != MCP_JSON_NONE;
              uri = mcp_json_next(uri)) {
             size_t length = mcp_json_string_length(uri);
 
             (void)mcp_json_get_string(uri, text, length + 1);
-            if (strlen(text) == length && resource_find(server, text) != NULL) {
+            if (strlen(text) == length && can_watch(session, text)) {
                 text += length + 1;
                 kept++;
             }
@@ -241,7 +248,7 @@ static void handle_listen(const struct request *request)
         return;
     subscription->lists = wanted & offered_lists(session->server);
     session->watches -= subscription->uris;
-    keep_uris(session->server, subscription, uris);
+    keep_uris(session, subscription, uris);
     session->watches += subscription->uris;
     if (acknowledge(session, subscription) == 0) { /* the subscription may be gone */
         reply_nothing(&request->reply);

@@ -110,7 +110,7 @@ int mcp_server_add_tool(struct mcp_server *server, const struct mcp_tool *tool)
     entry = memory->allocate(memory->context, sizeof(*entry));
     if (entry == NULL)
         return -ENOMEM;
-    *entry = (struct tool_entry){.tool = *tool};
+    *entry = (struct tool_entry){.item.needs = tool->needs, .tool = *tool};
     result = compile_schemas(server, entry);
     if (result == 0)
         result = registry_add(server, &server->tools, &kind, &entry->item);
@@ -194,9 +194,12 @@ void call_tool(const struct request *request, struct tool_entry *entry, struct m
 {
     static const struct schema_subject subject = {.whole = "arguments", .part = "argument"};
     struct text why = {0};
-    struct mcp_call *call = call_begin(request, as_method ? CALL_METHOD : CALL_TOOL, entry->tool.handler,
-                                       entry->tool.cancelled, entry->tool.context, arguments);
+    struct mcp_call *call;
 
+    if (!request_may_use(request, entry->item.needs))
+        return;
+    call = call_begin(request, as_method ? CALL_METHOD : CALL_TOOL, entry->tool.handler,
+                      entry->tool.cancelled, entry->tool.context, arguments);
     if (call == NULL)
         return;
     call->tool = entry;

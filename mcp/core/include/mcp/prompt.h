@@ -27,6 +27,7 @@ struct mcp_prompt {
     const char *meta;  /* JSON text of an object: _meta */
     const struct mcp_prompt_argument *arguments;
     size_t argument_count;
+    uint32_t needs;             /* see mcp_session_allow; 0: nothing */
     mcp_call_handler handler;   /* needed */
     mcp_call_handler cancelled; /* as that of a tool */
     mcp_call_handler complete;

@@ -26,6 +26,7 @@ struct mcp_resource {
     uint64_t size;              /* in bytes, where it is known */
     uint32_t ttl_ms;            /* how long a client may keep what it read (2026-07-28) */
     bool shared;                /* and whether what it read is the same for every client */
+    uint32_t needs;             /* see mcp_session_allow; 0: nothing */
     mcp_call_handler handler;   /* needed */
     mcp_call_handler cancelled; /* as that of a tool */
     mcp_call_handler complete;  /* of a template: completes its variables, see mcp/prompt.h */

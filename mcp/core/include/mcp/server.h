@@ -32,6 +32,7 @@ enum mcp_error {
     MCP_ERROR_OVERLOADED =
         -32000, /* out of memory or too many calls: data.retryAfterMs says when to try again */
     MCP_ERROR_TOO_LARGE = -32001,          /* a message beyond the limit: data.limit is it, in bytes */
+    MCP_ERROR_FORBIDDEN = -32003,          /* this client may not use it: mcp_session_allow */
     MCP_ERROR_RESOURCE_NOT_FOUND = -32002, /* up to 2025-11-25; then MCP_ERROR_INVALID_PARAMS */
     MCP_ERROR_MISSING_CAPABILITY = -32021, /* of the client; from 2026-07-28 */
     MCP_ERROR_UNSUPPORTED_VERSION = -32022 /* data.supported; from 2026-07-28 */
@@ -59,6 +60,7 @@ struct mcp_server_config {
                                            0: 64 */
     uint32_t list_ttl_ms;   /* how long clients may keep a list without asking again (2026-07-28) */
     bool logging;           /* mcp_call_log and mcp_server_log are called */
+    uint32_t logging_needs; /* what a client needs for messages of mcp_server_log: see mcp_session_allow */
     bool methods_are_tools; /* {"id":1,"method":"infer","params":{...}} calls the tool `infer`, before
                                `initialize` too and with or without "jsonrpc"; protocol names win. The
                                answer's result is the tool's structured content. */
@@ -124,6 +126,11 @@ const char *mcp_session_sending_for(const struct mcp_session *session, size_t *l
 
 /* One client on one connection. Returns 0 or -ENOMEM. */
 int mcp_session_open(struct mcp_server *server, mcp_send send, void *context, struct mcp_session **session);
+/* What the client may use: tools, resources and prompts whose `needs` are all among the bits of `allowed`,
+ * which mean what the embedder likes. The others are not listed, and their use is answered with
+ * MCP_ERROR_FORBIDDEN. At first everything is allowed. */
+void mcp_session_allow(struct mcp_session *session, uint32_t allowed);
+
 /* Nothing is sent any more. Unanswered calls are told by their `cancelled`; they stay with their tools, and
  * their answers go nowhere. May be called from within the hooks: the session's memory is freed when the last
  * function that works with it returns. NULL is ignored. */

@@ -25,6 +25,7 @@ struct mcp_tool {
     const char *annotations;   /* JSON text of a ToolAnnotations object, or NULL */
     const char *icons;         /* JSON text of an array of Icon, or NULL */
     const char *meta;          /* JSON text of an object: _meta; or NULL */
+    uint32_t needs;            /* see mcp_session_allow; 0: nothing */
     mcp_call_handler handler;
     /* Called when the client cancels, or its session ends, while the call is unanswered: finish it soon (the
      * answer goes nowhere). May be NULL. */
