@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "call_private.h"
+#include "json_write_private.h"
 
+/* Whoever declared the text, or the caller, has checked it. */
 void write_json_member(struct mcp_json_writer *writer, const char *name, const char *text)
 {
     mcp_json_key_write(writer, name);
-    mcp_json_raw_value(writer, text, strlen(text));
+    json_write_checked(writer, text, strlen(text));
 }
 
 static void write_if(struct mcp_json_writer *writer, const char *name, const char *text)

@@ -343,12 +343,33 @@ static int decimal_to_bits(const struct decimal *decimal, uint64_t *bits)
     return round_to_double(quotient, more, -shift - QUOTIENT_BITS, bits);
 }
 
+/* Few digits and a small power of ten are exact as doubles, and IEEE 754 rounds the one operation with them
+ * as it should be: most numbers need no more (Clinger, "How to read floating point numbers accurately",
+ * 1990). */
+static bool few_digits_to_double(const struct decimal *decimal, double *out)
+{
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    double value = (double)(int64_t)decimal->digits;
+
+    if (decimal->digits > UINT64_C(1) << MANTISSA_BITS || decimal->exponent < -22 || decimal->exponent > 22)
+        return false;
+    if (decimal->exponent < 0)
+        value /= powers[-decimal->exponent];
+    else
+        value *= powers[decimal->exponent];
+    *out = decimal->negative ? -value : value;
+    return true;
+}
+
 int json_number_to_double(const char *text, size_t length, double *out)
 {
     struct decimal decimal = read_decimal(text, length);
     uint64_t bits = 0;
     int result = 0;
 
+    if (few_digits_to_double(&decimal, out))
+        return 0;
     /* Below 1e-343 even the largest digits give 0, beyond 1e309 even the smallest are too large. */
     if (decimal.digits != 0 && decimal.exponent > 309)
         return -EINVAL;

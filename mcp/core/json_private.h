@@ -20,6 +20,9 @@ uint32_t json_token_count(const struct mcp_json_document *document);
 /* Whether two strings, each as it stands in a JSON text between its quotes, mean the same. */
 bool json_raw_strings_equal(const char *a, size_t a_length, const char *b, size_t b_length);
 
+/* Whether such a string means `text`. */
+bool json_raw_string_is(const char *raw, size_t length, const char *text);
+
 /* Decodes the first characters of a string, as many as fit in size bytes; no NUL. Returns how many bytes. */
 size_t json_string_start(struct mcp_json value, char *buffer, size_t size);
 

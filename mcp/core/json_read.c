@@ -225,15 +225,38 @@ struct mcp_json mcp_json_key(struct mcp_json member_value)
     return at(member_value.document, member_value.token - 1);
 }
 
+/* A string with escapes is longer than what it means. */
+static bool string_is(const struct mcp_json_document *document, const jsmntok_t *token, const char *text)
+{
+    const char *raw = document->text + token->start;
+    size_t length = (size_t)(token->end - token->start);
+    size_t expected;
+
+    if (length > 0 && *raw != *text && *raw != '\\') /* most names differ here */
+        return false;
+    expected = strlen(text);
+    if (length <= expected)
+        return length == expected && memcmp(raw, text, length) == 0;
+    return json_raw_string_is(raw, length, text);
+}
+
+bool mcp_json_equals(struct mcp_json value, const char *text)
+{
+    const jsmntok_t *token = token_of(value);
+
+    return token != NULL && token->type == JSMN_STRING && string_is(value.document, token, text);
+}
+
 struct mcp_json mcp_json_member(struct mcp_json object, const char *name)
 {
-    struct mcp_json member = at(NULL, 0);
+    const jsmntok_t *token = token_of(object);
+    uint32_t member = 0; /* 0: none; the root is nobody's member */
 
-    if (mcp_json_type(object) == MCP_JSON_OBJECT)
-        member = mcp_json_first(object);
-    while (member.document != NULL && !mcp_json_equals(mcp_json_key(member), name))
-        member = mcp_json_next(member);
-    return member;
+    if (token != NULL && token->type == JSMN_OBJECT && token->size > 0)
+        member = object.token + 2;
+    while (member != 0 && !string_is(object.document, &object.document->tokens[member - 1], name))
+        member = (uint32_t)object.document->tokens[member].next_sibling;
+    return member != 0 ? at(object.document, member) : at(NULL, 0);
 }
 
 const char *mcp_json_raw(struct mcp_json value, size_t *length)

@@ -46,6 +46,35 @@ size_t json_utf8_length(const char *text, size_t available)
     return length;
 }
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Eight bytes at once: the high bit of a byte of the sum tells that the byte is 0x80 or above, or (behind a
+ * borrow, which only a byte of the same kind before it can send) below 0x20, a quote or a backslash. */
+static bool all_plain(uint64_t bytes)
+{
+    uint64_t quotes = bytes ^ EACH_BYTE('"');
+    uint64_t backslashes = bytes ^ EACH_BYTE('\\');
+
+    return ((bytes | (bytes - EACH_BYTE(0x20)) | (quotes - EACH_BYTE(1)) | (backslashes - EACH_BYTE(1))) &
+            EACH_BYTE(0x80)) == 0;
+}
+
+size_t json_plain_length(const char *text, size_t available)
+{
+    size_t length = 0;
+    uint64_t bytes;
+
+    for (; available - length >= sizeof(bytes); length += sizeof(bytes)) {
+        memcpy(&bytes, text + length, sizeof(bytes));
+        if (!all_plain(bytes))
+            break;
+    }
+    while (length < available && (unsigned char)text[length] >= 0x20 && (unsigned char)text[length] < 0x80 &&
+           text[length] != '"' && text[length] != '\\')
+        length++;
+    return length;
+}
+
 int json_hex_digit(char digit)
 {
     if (digit >= '0' && digit <= '9')
@@ -177,9 +206,13 @@ static bool scan_escape(struct scan *scan)
 static bool scan_string(struct scan *scan)
 {
     scan->at++;
-    while (scan->at < scan->length) {
-        unsigned char c = (unsigned char)scan->text[scan->at];
+    for (;;) {
+        unsigned char c;
 
+        scan->at += json_plain_length(scan->text + scan->at, scan->length - scan->at);
+        if (scan->at == scan->length)
+            return wrong(scan, "the string does not end");
+        c = (unsigned char)scan->text[scan->at];
         if (c == '"') {
             scan->at++;
             return true;
@@ -189,8 +222,6 @@ static bool scan_string(struct scan *scan)
                 return false;
         } else if (c < 0x20) {
             return wrong(scan, "an unescaped control character in a string");
-        } else if (c < 0x80) {
-            scan->at++;
         } else {
             size_t sequence = json_utf8_length(scan->text + scan->at, scan->length - scan->at);
 
@@ -199,7 +230,6 @@ static bool scan_string(struct scan *scan)
             scan->at += sequence;
         }
     }
-    return wrong(scan, "the string does not end");
 }
 
 static bool scan_scalar(struct scan *scan)

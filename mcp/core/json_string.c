@@ -179,19 +179,20 @@ size_t json_string_start(struct mcp_json value, char *buffer, size_t size)
     return used;
 }
 
-bool mcp_json_equals(struct mcp_json value, const char *text)
+bool json_raw_string_is(const char *raw, size_t length, const char *text)
 {
-    size_t length;
-    const char *at = content(value, &length);
-    const char *end;
+    const char *end = raw + length;
 
-    if (at == NULL)
-        return false;
-    end = at + length;
-    while (at < end) {
+    while (raw < end) {
         char bytes[4];
-        size_t count = decode_step(&at, bytes);
+        size_t count;
 
+        if (*raw != '\\') { /* nor a NUL, which only an escape can mean */
+            if (*raw++ != *text++)
+                return false;
+            continue;
+        }
+        count = decode_step(&raw, bytes);
         for (size_t i = 0; i < count; i++, text++)
             if (*text == '\0' || *text != bytes[i])
                 return false;

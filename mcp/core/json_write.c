@@ -82,21 +82,36 @@ static bool grow(struct mcp_json_writer *writer, size_t needed)
     return true;
 }
 
-static void append(struct mcp_json_writer *writer, const char *text, size_t length)
+/* Makes room for length bytes more; false, and an error, where there is none. */
+static bool make_room(struct mcp_json_writer *writer, size_t length)
 {
     if (writer->error != 0)
-        return;
-    if (length > writer->limit - writer->length) {
+        return false;
+    if (length > writer->limit - writer->length)
         fail(writer, -EFBIG);
-        return;
-    }
-    if (length > writer->size - writer->length && !grow(writer, writer->length + length)) {
+    else if (length > writer->size - writer->length && !grow(writer, writer->length + length))
         fail(writer, -ENOMEM);
+    return writer->error == 0;
+}
+
+static inline bool has_room(struct mcp_json_writer *writer, size_t length)
+{
+    return (writer->error == 0 && length <= writer->size - writer->length) || make_room(writer, length);
+}
+
+static inline void append(struct mcp_json_writer *writer, const char *text, size_t length)
+{
+    if (!has_room(writer, length))
         return;
-    }
     if (length > 0)
         memcpy(writer->text + writer->length, text, length);
     writer->length += length;
+}
+
+static inline void append_char(struct mcp_json_writer *writer, char c)
+{
+    if (has_room(writer, 1))
+        writer->text[writer->length++] = c;
 }
 
 /* Before a value: the comma, or an error where no value may stand. Afterwards the level has an element. */
@@ -119,7 +134,7 @@ static bool before_value(struct mcp_json_writer *writer)
     if (KIND(*level) == AT_VALUE)
         *level = IN_OBJECT | HAS_ELEMENTS;
     else if ((*level & HAS_ELEMENTS) != 0)
-        append(writer, ",", 1);
+        append_char(writer, ',');
     else
         *level |= HAS_ELEMENTS;
     return writer->error == 0;
@@ -133,7 +148,7 @@ static void begin(struct mcp_json_writer *writer, uint8_t kind)
         fail(writer, -EINVAL);
         return;
     }
-    append(writer, kind == IN_OBJECT ? "{" : "[", 1);
+    append_char(writer, kind == IN_OBJECT ? '{' : '[');
     writer->stack[writer->depth++] = kind;
 }
 
@@ -145,7 +160,7 @@ static void end(struct mcp_json_writer *writer, uint8_t kind)
         fail(writer, -EINVAL);
         return;
     }
-    append(writer, kind == IN_OBJECT ? "}" : "]", 1);
+    append_char(writer, kind == IN_OBJECT ? '}' : ']');
     writer->depth--;
 }
 
@@ -191,12 +206,12 @@ static void append_string(struct mcp_json_writer *writer, const char *text, size
     size_t run = 0; /* where the bytes begin that are not appended yet */
     size_t at = 0;
 
-    append(writer, "\"", 1);
-    while (at < length) {
+    append_char(writer, '"');
+    while ((at += json_plain_length(text + at, length - at)) < length) {
         unsigned char byte = (unsigned char)text[at];
         size_t sequence = byte < 0x80 ? 1 : json_utf8_length(text + at, length - at);
 
-        if (sequence > 0 && byte >= 0x20 && byte != '"' && byte != '\\') {
+        if (sequence > 1) {
             at += sequence;
             continue;
         }
@@ -208,7 +223,7 @@ static void append_string(struct mcp_json_writer *writer, const char *text, size
         run = ++at;
     }
     append(writer, text + run, at - run);
-    append(writer, "\"", 1);
+    append_char(writer, '"');
 }
 
 void mcp_json_key_write(struct mcp_json_writer *writer, const char *name)
@@ -223,9 +238,9 @@ void mcp_json_key_write(struct mcp_json_writer *writer, const char *name)
     }
     level = &writer->stack[writer->depth - 1];
     if ((*level & HAS_ELEMENTS) != 0)
-        append(writer, ",", 1);
+        append_char(writer, ',');
     append_string(writer, name, strlen(name));
-    append(writer, ":", 1);
+    append_char(writer, ':');
     *level = AT_VALUE;
 }
 
@@ -247,7 +262,7 @@ void mcp_json_base64(struct mcp_json_writer *writer, const void *bytes, size_t s
 
     if (!before_value(writer))
         return;
-    append(writer, "\"", 1);
+    append_char(writer, '"');
     for (size_t at = 0; at < size && writer->error == 0; at += 3) {
         size_t left = size - at;
         uint32_t group = (uint32_t)byte[at] << 16 | (left > 1 ? (uint32_t)byte[at + 1] << 8 : 0) |
@@ -257,7 +272,7 @@ void mcp_json_base64(struct mcp_json_writer *writer, const void *bytes, size_t s
 
         append(writer, text, 4);
     }
-    append(writer, "\"", 1);
+    append_char(writer, '"');
 }
 
 static void append_value(struct mcp_json_writer *writer, const char *text, size_t length)
@@ -331,7 +346,13 @@ void mcp_json_value(struct mcp_json_writer *writer, struct mcp_json value)
 
     if (text == NULL)
         mcp_json_null(writer);
-    else if (before_value(writer))
+    else
+        json_write_checked(writer, text, length);
+}
+
+void json_write_checked(struct mcp_json_writer *writer, const char *text, size_t length)
+{
+    if (before_value(writer))
         append_compact(writer, text, length);
 }
 
@@ -342,8 +363,8 @@ void mcp_json_raw_value(struct mcp_json_writer *writer, const char *text, size_t
 
     if (json_scan(text, length, &tokens, &error) != 0)
         fail(writer, -EINVAL);
-    else if (before_value(writer))
-        append_compact(writer, text, length);
+    else
+        json_write_checked(writer, text, length);
 }
 
 void json_write_trusted(struct mcp_json_writer *writer, const char *text, size_t length)
@@ -363,7 +384,7 @@ void json_write_trusted_members(struct mcp_json_writer *writer, const char *text
     }
     level = &writer->stack[writer->depth - 1];
     if ((*level & HAS_ELEMENTS) != 0)
-        append(writer, ",", 1);
+        append_char(writer, ',');
     append(writer, text + 1, length - 2);
     *level |= HAS_ELEMENTS;
 }

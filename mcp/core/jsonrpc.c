@@ -33,8 +33,10 @@ void reply_nothing(const struct reply *reply)
 
 static void write_envelope(struct mcp_json_writer *writer, const struct reply *reply)
 {
+    static const char version[] = "{\"jsonrpc\":\"2.0\"}";
+
     mcp_json_begin_object(writer);
-    mcp_json_member_string(writer, "jsonrpc", "2.0");
+    json_write_trusted_members(writer, version, sizeof(version) - 1);
     mcp_json_key_write(writer, "id");
     json_write_trusted(writer, reply->id, reply->id_length);
 }
