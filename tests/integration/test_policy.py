@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Who may connect and what each client may do: the command line's policy=, and a file of the share."""
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -71,6 +73,35 @@ class Policy(unittest.TestCase):
                               client.error(tool, arguments)):
                     self.assertEqual(error["code"], FORBIDDEN)
                     self.assertIn(f"'{tool}'", error["message"])
+
+    def test_administrators_by_the_socket(self):
+        """vsock-bridge: only who may open the second socket has a port below 1024, whatever the first bytes are."""
+        with tempfile.TemporaryDirectory(prefix="mk-") as folder:
+            admin_socket = pathlib.Path(folder, "admin.sock")
+            with VM(append="policy=vsock:host:1-1023=all;vsock:host=infer+health", admin_socket=admin_socket) as machine:
+                for killed in False, True:
+                    if killed:
+                        server = machine.bridge_server_pid()
+                        os.kill(server, signal.SIGKILL)
+                        while machine.bridge_server_pid() == server:
+                            time.sleep(0.001)
+                    for hello in b"", b"CONNECT 5000\n":
+                        with self.greeted(machine.socket, hello) as client, self.greeted(admin_socket, hello) as admin:
+                            client.tool("health")
+                            self.assertEqual(client.error("load_model", {"path": "guide.kv"})["code"], FORBIDDEN)
+                            self.assertEqual(admin.tool("load_model", path="guide.kv")["status"], "loaded")
+            self.assertFalse(admin_socket.exists())
+
+    def greeted(self, path, hello):
+        client = vm.Client(path, initialize=False)
+        if hello:
+            client.send_bytes(hello)
+            answer = b""
+            while not answer.endswith(b"\n"):
+                answer += client.socket.recv(1)
+            self.assertEqual(answer[:3], b"OK ")
+        client.initialize()
+        return client
 
     def test_a_mistake_does_not_start(self):
         with Folder() as folder:

@@ -66,33 +66,50 @@ static void on_vm_connects(struct watch *watch, uint32_t events)
         log_error("the VM cannot be accepted: %s", strerror(-fd));
 }
 
-static void accept_clients(struct bridge *bridge, struct watch *watch)
+/* Returns whether clients are left, mostly for want of descriptors. The listener is edge-triggered and says
+ * nothing more about those who wait. */
+static bool accept_from(struct bridge *bridge, int listener, bool admin)
 {
     int fd;
 
-    while ((fd = sockets_accept(watch->fd)) >= 0)
-        device_add_client(&bridge->device, fd);
-    if (fd == -EAGAIN) {
-        bridge->clients_wait = false;
-        return;
-    }
-    /* Mostly for want of descriptors. The listener is edge-triggered and says nothing more about those who
-     * wait. */
+    if (listener < 0)
+        return false;
+    while ((fd = sockets_accept(listener)) >= 0)
+        device_add_client(&bridge->device, fd, admin);
+    if (fd == -EAGAIN)
+        return false;
     if (!bridge->clients_wait)
         log_error("clients have to wait: %s", strerror(-fd));
     bridge->clients_wait = true;
+    return true;
+}
+
+/* From all listeners: who waits at one is not forgotten because nobody waits at another. */
+static void accept_clients(struct bridge *bridge)
+{
+    bool admins_wait = accept_from(bridge, bridge->admin_watch.fd, true);
+    bool others_wait = accept_from(bridge, bridge->client_watch.fd, false);
+    bool tcp_waits = accept_from(bridge, bridge->tcp_watch.fd, false);
+
+    bridge->clients_wait = admins_wait || others_wait || tcp_waits;
 }
 
 static void on_client_connects(struct watch *watch, uint32_t events)
 {
     (void)events;
-    accept_clients(BRIDGE_OF(watch, client_watch), watch);
+    accept_clients(BRIDGE_OF(watch, client_watch));
+}
+
+static void on_admin_connects(struct watch *watch, uint32_t events)
+{
+    (void)events;
+    accept_clients(BRIDGE_OF(watch, admin_watch));
 }
 
 static void on_tcp_client_connects(struct watch *watch, uint32_t events)
 {
     (void)events;
-    accept_clients(BRIDGE_OF(watch, tcp_watch), watch);
+    accept_clients(BRIDGE_OF(watch, tcp_watch));
 }
 
 static void on_end(struct watch *watch, uint32_t events)
@@ -120,9 +137,10 @@ int bridge_listen(struct bridge *bridge, const struct bridge_options *options)
     bridge->options = options;
     bridge->busy = bridge->clients_wait = bridge->ended = false;
     bridge->loop.epoll = -1;
-    bridge->vhost_listener.fd = bridge->client_listener.fd = -1;
+    bridge->vhost_listener.fd = bridge->client_listener.fd = bridge->admin_listener.fd = -1;
     bridge->vhost_watch = (struct watch){.fd = -1, .ready = on_vm_connects};
     bridge->client_watch = (struct watch){.fd = -1, .ready = on_client_connects};
+    bridge->admin_watch = (struct watch){.fd = -1, .ready = on_admin_connects};
     bridge->tcp_watch = (struct watch){.fd = -1, .ready = on_tcp_client_connects};
     bridge->end_watch = (struct watch){.fd = -1, .ready = on_end};
     bridge->keeper = (struct keeper_link){.socket_path = options->socket_path, .channel = -1};
@@ -130,6 +148,9 @@ int bridge_listen(struct bridge *bridge, const struct bridge_options *options)
     device_initialise(&bridge->device, &bridge->loop, &bridge->vm, &bridge->keeper, options->direct_port);
 
     result = sockets_listen_unix(&bridge->client_listener, options->socket_path);
+    if (result == 0 && options->admin_path != NULL)
+        result = sockets_listen_unix(&bridge->admin_listener, options->admin_path);
+    /* Last: who waits for this file, as tools/run does, finds the others. */
     if (result == 0)
         result = sockets_listen_unix(&bridge->vhost_listener, options->vhost_path);
     if (result == 0 && options->tcp_address != NULL) {
@@ -151,9 +172,12 @@ int bridge_start(struct bridge *bridge)
     }
     bridge->client_watch.fd = bridge->client_listener.fd;
     bridge->vhost_watch.fd = bridge->vhost_listener.fd;
+    bridge->admin_watch.fd = bridge->admin_listener.fd;
     result = watch_listener(bridge, &bridge->client_watch);
     if (result == 0)
         result = watch_listener(bridge, &bridge->vhost_watch);
+    if (result == 0 && bridge->admin_watch.fd >= 0)
+        result = watch_listener(bridge, &bridge->admin_watch);
     if (result == 0 && bridge->tcp_watch.fd >= 0)
         result = watch_listener(bridge, &bridge->tcp_watch);
     return result;
@@ -199,11 +223,8 @@ int bridge_step(struct bridge *bridge, int timeout)
     result = loop_run_once(&bridge->loop, timeout);
     if (result != 0)
         return result;
-    if (bridge->clients_wait) {
-        accept_clients(bridge, &bridge->client_watch);
-        if (bridge->tcp_watch.fd >= 0 && !bridge->clients_wait)
-            accept_clients(bridge, &bridge->tcp_watch);
-    }
+    if (bridge->clients_wait)
+        accept_clients(bridge);
     bridge->busy = device_run(&bridge->device);
     return 0;
 }
@@ -216,5 +237,6 @@ void bridge_close(struct bridge *bridge)
     loop_close(&bridge->loop, &bridge->end_watch);
     sockets_close_unix(&bridge->vhost_listener);
     sockets_close_unix(&bridge->client_listener);
+    sockets_close_unix(&bridge->admin_listener);
     loop_destroy(&bridge->loop);
 }

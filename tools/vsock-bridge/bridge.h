@@ -17,6 +17,7 @@
 struct bridge_options {
     const char *vhost_path;  /* where QEMU connects */
     const char *socket_path; /* where clients connect */
+    const char *admin_path;  /* where those connect whose source ports are below 1024; or NULL */
     const char *tcp_address; /* or NULL */
     uint32_t guest_cid;
     uint32_t direct_port;
@@ -27,9 +28,9 @@ struct bridge_options {
 struct bridge {
     const struct bridge_options *options;
     struct loop loop;
-    struct unix_listener vhost_listener, client_listener;
+    struct unix_listener vhost_listener, client_listener, admin_listener;
     struct keeper_link keeper;
-    struct watch vhost_watch, client_watch, tcp_watch, end_watch;
+    struct watch vhost_watch, client_watch, admin_watch, tcp_watch, end_watch;
     struct vhost_user vm;
     struct device device;
     bool busy;         /* the device has more to do */

@@ -258,7 +258,7 @@ void connection_start(struct connection *connection, int socket)
 
 void connection_request(struct connection *connection)
 {
-    connection->host_port = table_free_port(connection->device, connection->guest_port);
+    connection->host_port = table_free_port(connection->device, connection->guest_port, connection->admin);
     connection->state = CONNECTION_REQUESTED;
     table_insert(connection);
     connection_owe(connection, OWED_REQUEST);

@@ -44,6 +44,7 @@ struct connection {
     struct device *device;
     enum connection_state state;
     uint64_t ordinal; /* the older, the smaller */
+    bool admin;       /* the client's host port tells the guest that it is one */
     uint32_t guest_port, host_port;
     struct connection *next_in_bucket;
     TAILQ_ENTRY(connection) turns;

@@ -96,10 +96,11 @@ void device_restored(struct device *device)
     /* The last packets of those may still come: not to the connections that follow. */
     if (getrandom(&device->last_host_port, sizeof device->last_host_port, 0) < 0)
         device->last_host_port = (uint32_t)getpid();
+    device->last_admin_port = device->last_host_port % ADMIN_PORT_LAST;
     device->last_host_port = HOST_PORT_FIRST | (device->last_host_port & ~HOST_PORT_FIRST & HOST_PORT_LAST);
 }
 
-void device_add_client(struct device *device, int socket)
+void device_add_client(struct device *device, int socket, bool admin)
 {
     struct connection *connection = table_allocate(device);
 
@@ -109,6 +110,7 @@ void device_add_client(struct device *device, int socket)
         (void)close(socket);
         return;
     }
+    connection->admin = admin;
     connection_start(connection, socket);
 }
 

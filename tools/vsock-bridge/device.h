@@ -24,6 +24,11 @@
 #define HOST_PORT_FIRST UINT32_C(0x40000000)
 #define HOST_PORT_LAST  UINT32_C(0x7fffffff)
 
+/* Of connections that administrators begin. With the vsock of Linux only the privileged have such ports, too:
+ * a guest tells its clients apart by them. */
+#define ADMIN_PORT_FIRST UINT32_C(1)
+#define ADMIN_PORT_LAST  UINT32_C(1023)
+
 TAILQ_HEAD(turns, connection);
 
 /* RST for a packet that belongs to no connection. */
@@ -45,7 +50,7 @@ struct device {
     struct connection *buckets[BUCKETS];
     struct turns turns; /* connections that may have something for the guest, in the order of their turns */
     uint64_t next_ordinal;
-    uint32_t last_host_port; /* the one given last */
+    uint32_t last_host_port, last_admin_port; /* those given last */
 
     /* A bounded queue. While it is full, nothing is taken from the guest. */
     struct stray_reset resets[RESETS_MAX];
@@ -68,8 +73,9 @@ void device_stopped(struct device *device, bool for_good);
  * (section 5.10.6.7). */
 void device_restored(struct device *device);
 
-/* A client has connected; takes its socket over. Closes it, with a log line, when there are too many. */
-void device_add_client(struct device *device, int socket);
+/* A client has connected, as an administrator or not; takes its socket over. Closes it, with a log line, when
+ * there are too many. */
+void device_add_client(struct device *device, int socket, bool admin);
 
 /* Moves packets both ways, a bounded number. Returns whether there is more to do at once. */
 bool device_run(struct device *device);
@@ -95,8 +101,8 @@ struct connection *table_find(const struct device *device, uint32_t guest_port, 
 void table_insert(struct connection *connection);
 void table_remove(struct connection *connection);
 
-/* A host port that no connection to `guest_port` uses. */
-uint32_t table_free_port(struct device *device, uint32_t guest_port);
+/* A host port that no connection to `guest_port` uses, for an administrator or for anybody else. */
+uint32_t table_free_port(struct device *device, uint32_t guest_port, bool admin);
 
 /* Queues RST. Does nothing when the queue is full. */
 void device_reset_stray(struct device *device, uint32_t guest_port, uint32_t host_port, uint16_t type);

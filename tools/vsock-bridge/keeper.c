@@ -109,8 +109,10 @@ static _Noreturn void become_server(struct keeper *keeper, int channel)
 {
     (void)close(keeper->channel);
     (void)close(keeper->signal_fd);
-    for (unsigned i = 0; i < 2; i++)
-        sockets_disown_unix(keeper->listeners[i]);
+    for (unsigned i = 0; i < KEEPER_LISTENERS; i++) {
+        if (keeper->listeners[i] != NULL)
+            sockets_disown_unix(keeper->listeners[i]);
+    }
     exit(keeper->serve(keeper->context, channel, keeper->slots));
 }
 
@@ -196,8 +198,14 @@ static int run_server(struct keeper *keeper)
 
 static int run_servers(struct keeper *keeper)
 {
-    const char *const paths[] = {keeper->listeners[0]->path, keeper->listeners[1]->path, NULL};
+    const char *paths[KEEPER_LISTENERS + 1] = {NULL};
+    unsigned count = 0;
     int status;
+
+    for (unsigned i = 0; i < KEEPER_LISTENERS; i++) {
+        if (keeper->listeners[i] != NULL && keeper->listeners[i]->fd >= 0)
+            paths[count++] = keeper->listeners[i]->path;
+    }
 
     if (keeper->sandbox) {
         int result = sandbox_enter(SANDBOX_KEEPER, paths);

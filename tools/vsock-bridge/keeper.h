@@ -21,6 +21,7 @@
 
 #include "sockets.h"
 
+#define KEEPER_LISTENERS       3
 #define KEEPER_SLOTS           24
 #define KEEPER_BYTES_MAX       524 /* the longest vhost-user message */
 #define KEEPER_DESCRIPTORS_MAX 8
@@ -56,8 +57,8 @@ void keeper_keep(const struct keeper_link *link, unsigned slot, const void *byte
 
 struct keeper {
     const char *socket_path;
-    struct unix_listener *listeners[2]; /* their files are removed in the end */
-    int signal_fd;                      /* SIGCHLD and the signals that end the program */
+    struct unix_listener *listeners[KEEPER_LISTENERS]; /* or NULL; their files are removed in the end */
+    int signal_fd;                                     /* SIGCHLD and the signals that end the program */
     bool sandbox;
 
     /* The server's life, in a process of its own: `slots` (KEEPER_SLOTS) are what the one before it kept, and

@@ -30,6 +30,8 @@ static const char help[] =
     "  --vhost PATH       Unix socket where QEMU connects (vhost-user-vsock-pci); required\n"
     "  --socket PATH      Unix socket where host programs connect (default /tmp/vm.sock);\n"
     "                     guest connections to host port P go to the Unix socket PATH_P\n"
+    "  --admin-socket PATH  like --socket, for administrators: the guest sees them at ports\n"
+    "                     below 1024, and nobody else\n"
     "  --tcp ADDR:PORT    host programs may connect here too; loopback addresses only\n"
     "  --port N           guest port for programs that send no \"CONNECT <port>\" (default 5000)\n"
     "  --guest-cid N      the guest's context identifier (default 3)\n"
@@ -48,6 +50,7 @@ static const char help[] =
 static const struct option long_options[] = {
     {"vhost", required_argument, NULL, 'v'},
     {"socket", required_argument, NULL, 's'},
+    {"admin-socket", required_argument, NULL, 'a'},
     {"tcp", required_argument, NULL, 't'},
     {"port", required_argument, NULL, 'p'},
     {"guest-cid", required_argument, NULL, 'c'},
@@ -102,6 +105,11 @@ static int check(const struct bridge_options *options)
         log_error("--vhost and --socket are the same path: choose two");
         return -EINVAL;
     }
+    if (options->admin_path != NULL && (strcmp(options->admin_path, options->socket_path) == 0 ||
+                                        strcmp(options->admin_path, options->vhost_path) == 0)) {
+        log_error("--admin-socket is the path of --socket or --vhost, too: choose another");
+        return -EINVAL;
+    }
     if (strlen(options->socket_path) > socket_path_max) {
         log_error("--socket %s: the path may have at most %zu bytes", options->socket_path, socket_path_max);
         return -EINVAL;
@@ -122,6 +130,9 @@ static int parse(int count, char **arguments, struct bridge_options *options)
             break;
         case 's':
             options->socket_path = optarg;
+            break;
+        case 'a':
+            options->admin_path = optarg;
             break;
         case 't':
             options->tcp_address = optarg;
@@ -254,7 +265,8 @@ int main(int count, char **arguments)
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     program.keeper = (struct keeper){
         .socket_path = options.socket_path,
-        .listeners = {&program.bridge.vhost_listener, &program.bridge.client_listener},
+        .listeners = {&program.bridge.vhost_listener, &program.bridge.client_listener,
+                      &program.bridge.admin_listener},
         .signal_fd = block_signals(),
         .sandbox = !options.no_sandbox,
         .serve = serve,

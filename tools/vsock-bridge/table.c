@@ -110,14 +110,15 @@ void table_remove(struct connection *connection)
     note_ports(connection, 0);
 }
 
-uint32_t table_free_port(struct device *device, uint32_t guest_port)
+uint32_t table_free_port(struct device *device, uint32_t guest_port, bool admin)
 {
-    /* There are more ports than connections: this ends. */
+    const uint32_t first = admin ? ADMIN_PORT_FIRST : HOST_PORT_FIRST;
+    const uint32_t last = admin ? ADMIN_PORT_LAST : HOST_PORT_LAST;
+    uint32_t *port = admin ? &device->last_admin_port : &device->last_host_port;
+
+    _Static_assert(ADMIN_PORT_LAST - ADMIN_PORT_FIRST >= CONNECTIONS_MAX, "one is always free: this ends");
     do {
-        device->last_host_port =
-            device->last_host_port < HOST_PORT_FIRST || device->last_host_port == HOST_PORT_LAST
-                ? HOST_PORT_FIRST
-                : device->last_host_port + 1;
-    } while (table_find(device, guest_port, device->last_host_port) != NULL);
-    return device->last_host_port;
+        *port = *port < first || *port >= last ? first : *port + 1;
+    } while (table_find(device, guest_port, *port) != NULL);
+    return *port;
 }

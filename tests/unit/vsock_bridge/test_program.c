@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -137,6 +138,8 @@ static void wrong_options(void **state)
         {program, "--vhost", vhost_path, "--log", "loud", NULL},
         {program, "--vhost", vhost_path, "--socket", vhost_path, NULL},
         {program, "--vhost", vhost_path, "--socket", long_path, NULL},
+        {program, "--vhost", vhost_path, "--admin-socket", vhost_path, NULL},
+        {program, "--vhost", vhost_path, "--admin-socket", "/tmp/vm.sock", NULL},
     };
 
     (void)state;
@@ -264,6 +267,33 @@ static void both_processes_have_few_rights(void **state)
     assert_int_equal(finish(child), 0);
 }
 
+/* Its socket is the keeper's: it is there when the server is not, and its file, in a folder of its own, is
+ * removed in the end. */
+static void the_socket_of_administrators(void **state)
+{
+    char admin_folder[96], admin_path[128];
+    char *arguments[] = {program,     "--vhost",        vhost_path, "--socket",
+                         socket_path, "--admin-socket", admin_path, NULL};
+    struct child child;
+    struct stat status;
+
+    (void)state;
+    (void)snprintf(admin_folder, sizeof admin_folder, "%s/admin", folder);
+    (void)snprintf(admin_path, sizeof admin_path, "%s/vm.sock", admin_folder);
+    assert_int_equal(mkdir(admin_folder, 0700), 0);
+    child = start(arguments);
+    wait_until_it_serves(child);
+    assert_int_equal(stat(admin_path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    assert_int_equal(kill(child_of(child.id), SIGKILL), 0);
+    (void)close(connect_to(admin_path));
+    wait_until_it_serves(child);
+    (void)close(connect_to(admin_path));
+    assert_int_equal(kill(child.id, SIGTERM), 0);
+    assert_int_equal(finish(child), 0);
+    assert_int_equal(rmdir(admin_folder), 0);
+}
+
 /* Its descriptors: the log, and what it opened itself. */
 static void inherited_descriptors_are_closed(void **state)
 {
@@ -311,6 +341,7 @@ int main(int count, char **arguments)
         IN_FOLDER(signals_end_it),
         IN_FOLDER(a_signal_at_any_moment),
         IN_FOLDER(both_processes_have_few_rights),
+        IN_FOLDER(the_socket_of_administrators),
         IN_FOLDER(inherited_descriptors_are_closed),
         IN_FOLDER(once_ends_with_the_vm),
     };
