@@ -174,7 +174,12 @@ void mcp_session_close(struct mcp_session *session)
 
 uint32_t mcp_session_pending(const struct mcp_session *session)
 {
-    return session->pending;
+    uint32_t pending = session->pending;
+
+    for (const struct mcp_call *call = session->calls; call != NULL; call = call->next)
+        if (call->waiting)
+            pending--;
+    return pending;
 }
 
 void session_send(struct mcp_session *session, const char *message, size_t length, const char *id,

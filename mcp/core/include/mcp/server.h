@@ -149,7 +149,8 @@ void mcp_session_report(struct mcp_session *session, int code, const char *messa
 /* Ends the streams of subscriptions/listen, with the answer that says so: before a planned end. */
 void mcp_session_end_subscriptions(struct mcp_session *session);
 
-/* Calls not answered yet. */
+/* Calls that are not answered yet, but for those that wait for the client's answer to a question: a client
+ * that will send nothing more is waited for in vain. */
 uint32_t mcp_session_pending(const struct mcp_session *session);
 
 struct mcp_server_statistics {
