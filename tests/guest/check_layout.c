@@ -16,7 +16,8 @@
 #define IMAGE_WINDOW     0xffffff8000000000ull
 #define LINK_WINDOW_SIZE (1ull << 31) /* behind it, up to the end of addresses */
 
-extern const uint8_t image_start[], image_end[];
+extern const uint8_t image_start[], rodata_start[], sealed_start[], image_end[];
+extern const uint64_t relocations_start[], relocations_end[];
 
 static int twice(int x)
 {
@@ -56,9 +57,27 @@ static void check_relocations(void)
     check(in_window(here, MMU_IMAGE_BASE, LINK_WINDOW_SIZE), "the distance is that from where it is linked");
 }
 
+/* No word of constants or variables is an address of where the image is linked, but in the list of these. */
+static void check_nothing_forgotten(void)
+{
+    uint64_t linked = (uintptr_t)image_start - mmu_layout.image_distance;
+    uint64_t size = (uint64_t)(image_end - image_start);
+    unsigned here = 0, forgotten = 0;
+    for (const uint64_t *at = (const uint64_t *)(const void *)rodata_start;
+         at < (const uint64_t *)(const void *)sealed_start; at++) {
+        if (at >= relocations_start && at < relocations_end)
+            continue;
+        here += in_window(*at, (uintptr_t)image_start, size);
+        forgotten += in_window(*at, linked, size);
+    }
+    check(here > 100, "there are addresses in constants and variables");
+    check(mmu_layout.image_distance == 0 || forgotten == 0, "none was forgotten");
+}
+
 void check_layout(void)
 {
     check_relocations();
+    check_nothing_forgotten();
     uintptr_t direct_map = mmu_layout.direct_map;
     uintptr_t image = (uintptr_t)image_start;
     const void *block = heap_alloc(64);
