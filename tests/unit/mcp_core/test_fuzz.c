@@ -36,7 +36,69 @@ static void later(struct mcp_call *call, void *context)
     waiting[waiting_count++] = call;
 }
 
+/* Asks once, then says what it got. */
+static void ask(struct mcp_call *call, void *context)
+{
+    const void *state;
+    size_t size;
+
+    (void)context;
+    if (mcp_call_state(call, &state, &size) != 0)
+        return;
+    if (state == NULL && mcp_call_ask(call, "r", MCP_ASK_ROOTS) == NULL)
+        return;
+    if (state == NULL) {
+        mcp_call_wait(call, "state", 5);
+    } else {
+        mcp_json_value(mcp_call_result(call), mcp_call_input(call, "r"));
+        mcp_call_finish(call);
+    }
+}
+
+static void say(struct mcp_call *call, void *context)
+{
+    (void)context;
+    mcp_call_progress(call, 1, 2, "m");
+    mcp_call_log(call, MCP_LOG_ERROR, "l", "m");
+    mcp_server_resource_updated(client.server, "r:");
+    mcp_call_text(call, "said", 4);
+    mcp_call_finish(call);
+}
+
+static void complete(struct mcp_call *call, void *context)
+{
+    const char *name, *value;
+    size_t length;
+
+    (void)context;
+    mcp_call_completing(call, &name, &value, &length);
+    mcp_call_suggest(call, value);
+    mcp_call_finish(call);
+}
+
+static int entropy(void *context, void *bytes, size_t size)
+{
+    (void)context;
+    memset(bytes, 1, size);
+    return 0;
+}
+
+static uint64_t clock_ms(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+static const struct mcp_prompt_argument argument = {.name = "a", .required = true};
+static const struct mcp_prompt prompt = {
+    .name = "p", .arguments = &argument, .argument_count = 1, .handler = say, .complete = complete};
+static const struct mcp_resource resources[] = {
+    {.uri = "r:", .name = "r", .handler = say},
+    {.uri = "t:{x}/{+y}", .name = "t", .handler = later, .complete = complete},
+};
+
 static const struct mcp_tool tools[] = {
+    {.name = "ask", .input_schema = "{\"type\":\"object\"}", .output_schema = "{}", .handler = ask},
     {.name = "echo",
      .input_schema =
          "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"},\"b\":{\"type\":\"string\"}}}",
@@ -59,6 +121,26 @@ static const char *const seeds[] = {
     "cancelled\",\"params\":{\"requestId\":4,\"reason\":\"x\"}}",
     "{\"id\":5,\"method\":\"echo\",\"params\":{\"b\":\"x\"}}",
     "[{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"ping\"},{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{}}]",
+#define MODERN                                                                                               \
+    "\"_meta\":{\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","                                 \
+    "\"io.modelcontextprotocol/clientCapabilities\":{\"roots\":{}},\"progressToken\":\"p\","                 \
+    "\"io.modelcontextprotocol/logLevel\":\"info\",\"traceparent\":\"00-ab\"}"
+    "{\"jsonrpc\":\"2.0\",\"id\":8,\"method\":\"server/discover\",\"params\":{" MODERN "}}",
+    "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"subscriptions/listen\",\"params\":{" MODERN
+    ",\"notifications\":{\"toolsListChanged\":true,\"resourceSubscriptions\":[\"r:\",\"t:1/2\"]}}}",
+    "{\"jsonrpc\":\"2.0\",\"id\":10,\"method\":\"resources/read\",\"params\":{\"uri\":\"r:\"," MODERN "}}",
+    "{\"jsonrpc\":\"2.0\",\"id\":11,\"method\":\"resources/read\",\"params\":{\"uri\":\"t:a%2F/b/c\"}}",
+    "{\"jsonrpc\":\"2.0\",\"id\":12,\"method\":\"resources/subscribe\",\"params\":{\"uri\":\"r:\"}}",
+    "{\"jsonrpc\":\"2.0\",\"id\":13,\"method\":\"prompts/get\",\"params\":{\"name\":\"p\",\"arguments\":{"
+    "\"a\":\"x\"}}}",
+    "{\"jsonrpc\":\"2.0\",\"id\":14,\"method\":\"completion/complete\",\"params\":{\"ref\":{\"type\":"
+    "\"ref/resource\",\"uri\":\"t:{x}/{+y}\"},\"argument\":{\"name\":\"x\",\"value\":\"v\"},\"context\":{"
+    "\"arguments\":{\"y\":\"z\"}}}}",
+    "{\"jsonrpc\":\"2.0\",\"id\":15,\"method\":\"logging/setLevel\",\"params\":{\"level\":\"debug\"}}",
+    "{\"jsonrpc\":\"2.0\",\"id\":16,\"method\":\"tools/call\",\"params\":{\"name\":\"ask\"}}",
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"roots\":[{\"uri\":\"file:///\"}]}}",
+    "{\"jsonrpc\":\"2.0\",\"id\":17,\"method\":\"tools/call\",\"params\":{\"name\":\"ask\","
+    "\"inputResponses\":{\"r\":{}},\"requestState\":\"AAAA\"," MODERN "}}",
 };
 #define SEED_COUNT (sizeof(seeds) / sizeof(seeds[0]))
 
@@ -68,11 +150,18 @@ static int set_up(void **state)
 
     (void)state;
     config.methods_are_tools = true;
+    config.logging = true;
+    config.entropy = entropy;
+    config.clock_ms = clock_ms;
     client = (struct client){0};
     waiting_count = 0;
     client_start(&client, &config);
-    for (size_t i = 0; i < 2; i++)
+    mcp_server_enable_changes(client.server, true, true);
+    for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
         assert_int_equal(mcp_server_add_tool(client.server, &tools[i]), 0);
+    for (size_t i = 0; i < sizeof(resources) / sizeof(resources[0]); i++)
+        assert_int_equal(mcp_server_add_resource(client.server, &resources[i]), 0);
+    assert_int_equal(mcp_server_add_prompt(client.server, &prompt), 0);
     return 0;
 }
 
@@ -146,7 +235,7 @@ static void mutated_messages(void **state)
 
     (void)state;
     for (int round = 0; round < 30000; round++) {
-        char bytes[1024];
+        char bytes[16000];
         const char *seed = seeds[test_random(&random, SEED_COUNT)];
         size_t length = strlen(seed);
         uint32_t changes = 1 + test_random(&random, 3);
