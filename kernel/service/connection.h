@@ -15,6 +15,7 @@
 
 struct connection {
     struct connection *next;
+    uint64_t number; /* connections_current */
     struct stream stream;
     const struct policy_rule *rule;
     struct mcp_session *session;
@@ -51,5 +52,11 @@ bool connections_output_is_high(size_t size);
 /* Ends the connection on which nothing has happened for longest, where there is one that has been silent
  * long enough, so that another has its place and memory soon. Returns whether there is. */
 bool connections_make_room(void);
+
+/* For output when there is no memory for it: ends the connection with the most output waiting, where that is
+ * more than waits for the one that asks. Returns whether memory came free. */
+bool connections_drop_output(const struct connection *asking);
+
+void connections_count_missed(void);
 
 #endif

@@ -20,14 +20,27 @@
 
 static const struct connection *current;
 
-const struct connection *connections_current(void)
+uint64_t connections_current(void)
 {
-    return current;
+    return current != NULL ? current->number : 0;
 }
 
 const struct policy_rule *connections_current_rule(void)
 {
     return current != NULL ? current->rule : NULL;
+}
+
+/* One message can hold many calls, so they are counted here, too. */
+const char *connections_current_excess(void)
+{
+    if (current == NULL)
+        return NULL;
+    uint32_t calls_max = current->rule->calls_max;
+    if (calls_max != 0 && mcp_session_pending(current->session) > calls_max)
+        return "as many calls as the policy allows are not answered yet";
+    if (connections_output_is_high(current->output.size))
+        return "read the answers that wait first";
+    return NULL;
 }
 
 static void report_too_long(struct connection *connection, size_t limit)

@@ -30,6 +30,15 @@ void connection_flush(struct connection *connection)
     }
 }
 
+static int keep(struct connection *connection, const void *bytes, size_t length)
+{
+    int error;
+    do
+        error = output_queue_add(&connection->output, bytes, length);
+    while (error != 0 && connections_drop_output(connection));
+    return error;
+}
+
 static int send_bytes(struct connection *connection, const void *bytes, size_t length)
 {
     size_t sent = 0;
@@ -39,10 +48,30 @@ static int send_bytes(struct connection *connection, const void *bytes, size_t l
             return (int)result;
         sent = (size_t)result;
     }
-    return sent == length
-               ? 0
-               : output_queue_add(&connection->output, (const uint8_t *)bytes + sent, length - sent);
+    return sent == length ? 0 : keep(connection, (const uint8_t *)bytes + sent, length - sent);
 }
+
+/* ---- notices ---- */
+
+static const char *notices_of; /* the tool that tells the same; NULL: what is sent are answers */
+
+void connections_notices(const char *tool)
+{
+    notices_of = tool;
+}
+
+/* Nobody asked for a notice at this moment, so no limit of requests bounds them. */
+static bool is_for(const struct connection *connection)
+{
+    if (!policy_gives(connection->rule, notices_of))
+        return false;
+    if (!connections_output_is_high(connection->output.size))
+        return true;
+    connections_count_missed();
+    return false;
+}
+
+/* ---- messages ---- */
 
 /* Header, message and trailer, in one packet where they fit into one. */
 int connection_send_message(void *context, const char *message, size_t length)
@@ -51,6 +80,8 @@ int connection_send_message(void *context, const char *message, size_t length)
     struct connection *connection = context;
     if (connection->dead)
         return -ECONNRESET;
+    if (notices_of != NULL && !is_for(connection))
+        return 0;
     uint8_t header[MCP_FRAME_HEADER_SIZE];
     size_t header_length;
     const char *trailer = mcp_frame_encode(connection->reader.form, length, header, &header_length);

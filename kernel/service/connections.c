@@ -72,7 +72,8 @@ static struct connection *create(const struct stream *stream, const struct polic
     struct connection *connection = budget_alloc(&client_pool, sizeof *connection);
     if (connection == NULL)
         return NULL;
-    *connection = (struct connection){.stream = *stream, .rule = rule, .progress_at = timer_now_us()};
+    *connection = (struct connection){
+        .number = statistics.accepted + 1, .stream = *stream, .rule = rule, .progress_at = timer_now_us()};
     mcp_reader_initialise(&connection->reader, &kernel_transport_memory);
     if (mcp_session_open(mcp, connection_send_message, connection, &connection->session) == 0)
         return connection;
@@ -138,11 +139,20 @@ static uint64_t time_wasted(const struct connection *connection, uint64_t now)
 {
     uint64_t quiet = now - connection->progress_at;
     bool stalled = connection->output.size > 0 || mcp_reader_in_message(&connection->reader);
-    if (connection->dead || connection->closing)
+    if (connection->dead)
         return 0;
     if (stalled)
         return quiet >= STALLED_US ? quiet : 0;
     return mcp_session_pending(connection->session) == 0 && quiet >= IDLE_US ? quiet : 0;
+}
+
+static void end_for_others(struct connection *victim, const char *why)
+{
+    log_write(LOG_INFO, "service", "connection from %s %llu:%u ended to make room: %s", victim->stream.kind,
+              (unsigned long long)victim->stream.peer_cid, victim->stream.peer_port, why);
+    victim->dead = true;
+    statistics.evicted++;
+    connections_wake(NULL);
 }
 
 bool connections_make_room(void)
@@ -158,13 +168,24 @@ bool connections_make_room(void)
     }
     if (victim == NULL)
         return false;
-    log_write(LOG_INFO, "service",
-              "connection from %s %llu:%u ended to make room: nothing happened for %llu s",
-              victim->stream.kind, (unsigned long long)victim->stream.peer_cid, victim->stream.peer_port,
-              (unsigned long long)(most / 1000000));
-    victim->dead = true;
-    statistics.evicted++;
-    connections_wake(NULL);
+    end_for_others(victim, "nothing has happened on it for long");
+    return true;
+}
+
+bool connections_drop_output(const struct connection *asking)
+{
+    struct connection *victim = NULL;
+    size_t most = asking->output.size;
+    for (struct connection *connection = connections; connection != NULL; connection = connection->next) {
+        if (connection->output.size > most) {
+            most = connection->output.size;
+            victim = connection;
+        }
+    }
+    if (victim == NULL)
+        return false;
+    output_queue_clear(&victim->output);
+    end_for_others(victim, "its answers take the memory that others need");
     return true;
 }
 
@@ -270,6 +291,11 @@ struct mcp_server *connections_server(void)
 void connections_get_statistics(struct connections_statistics *result)
 {
     *result = statistics;
+}
+
+void connections_count_missed(void)
+{
+    statistics.missed++;
 }
 
 void connections_count_device_reset(void)

@@ -48,9 +48,18 @@ size_t connections_input_share(size_t most);
 
 /* ---- for tools, while a request is being handled ---- */
 
-/* The client that asks, to be compared only, and its rule; NULL outside of a handler. */
-const struct connection *connections_current(void);
+/* The number of the connection that asks, which no other ever has, and its rule; 0 and NULL outside of a
+ * handler. */
+uint64_t connections_current(void);
 const struct policy_rule *connections_current_rule(void);
+/* Why it may not have this call done too, for an overload error; NULL when it may. */
+const char *connections_current_excess(void);
+
+/* ---- for notices ---- */
+
+/* What is sent from here on, until it is called with NULL, are notices: they reach those clients alone whose
+ * rule gives `tool`, and who read what they get. */
+void connections_notices(const char *tool);
 
 /* ---- for everybody ---- */
 
@@ -58,6 +67,7 @@ struct connections_statistics {
     uint32_t open;
     uint64_t accepted, refused;
     uint64_t evicted;       /* ended to make room */
+    uint64_t missed;        /* notices, by clients that do not read */
     uint64_t device_resets; /* times a broken device was started again */
 };
 void connections_get_statistics(struct connections_statistics *result);

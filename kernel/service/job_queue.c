@@ -22,6 +22,13 @@ int job_queue_add(struct job_queue *queue, const struct job *job)
     return 0;
 }
 
+static void take(struct job_queue *queue, size_t index, struct job *job)
+{
+    *job = queue->jobs[index].job;
+    queue->count--;
+    memmove(&queue->jobs[index], &queue->jobs[index + 1], (queue->count - index) * sizeof queue->jobs[0]);
+}
+
 bool job_queue_take(struct job_queue *queue, struct job *job)
 {
     if (queue->count == 0)
@@ -30,10 +37,19 @@ bool job_queue_take(struct job_queue *queue, struct job *job)
     for (size_t i = 1; i < queue->count; i++)
         if (queue->jobs[i].round < queue->jobs[first].round)
             first = i;
-    *job = queue->jobs[first].job;
-    queue->last_owner = job->owner;
     queue->round = queue->jobs[first].round;
-    queue->count--;
-    memmove(&queue->jobs[first], &queue->jobs[first + 1], (queue->count - first) * sizeof queue->jobs[0]);
+    take(queue, first, job);
+    queue->last_owner = job->owner;
     return true;
+}
+
+bool job_queue_take_unwanted(struct job_queue *queue, struct job *job)
+{
+    for (size_t i = 0; i < queue->count; i++) {
+        if (queue->jobs[i].job.unwanted(queue->jobs[i].job.argument)) {
+            take(queue, i, job);
+            return true;
+        }
+    }
+    return false;
 }

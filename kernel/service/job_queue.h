@@ -17,9 +17,10 @@
 
 struct job {
     void (*run)(void *argument);
-    void (*refuse)(void *argument); /* instead of run, when it has waited too long */
+    void (*refuse)(void *argument);   /* instead of run, when it has waited too long, or nobody wants it */
+    bool (*unwanted)(void *argument); /* whether nobody waits for the result any more */
     void *argument;
-    const void *owner; /* compared, never followed */
+    uint64_t owner;
     uint64_t queued_at;
 };
 
@@ -30,8 +31,8 @@ struct job_queue {
         uint64_t round;
     } jobs[JOBS_MAX]; /* in order of arrival */
     size_t count;
-    const void *last_owner; /* whose job was taken last, */
-    uint64_t round;         /* and its round */
+    uint64_t last_owner; /* whose job was taken last, */
+    uint64_t round;      /* and its round */
 };
 
 /* Returns 0, or -EAGAIN when the queue, or this owner's part of it, is full. */
@@ -39,5 +40,8 @@ int job_queue_add(struct job_queue *queue, const struct job *job);
 
 /* Takes the next job. Returns whether there is one. */
 bool job_queue_take(struct job_queue *queue, struct job *job);
+
+/* Takes a job that is unwanted. Returns whether there is one. */
+bool job_queue_take_unwanted(struct job_queue *queue, struct job *job);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Tells clients that want to know what the log says: each line to those that asked for its level by
- * logging/setLevel, and, once a second at most, that logs://kernel has changed.
+ * logging/setLevel, and, once a second at most, that logs://kernel has changed. Whom the policy does not give
+ * the tool logs is told nothing, and who does not read misses some.
  */
 #ifndef KERNEL_SERVICE_LOG_NOTICES_H
 #define KERNEL_SERVICE_LOG_NOTICES_H

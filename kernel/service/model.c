@@ -20,25 +20,13 @@ static struct airt_model *current;
 static struct airt_error first_error; /* why there is no model from the start */
 static const struct boot_info *boot_modules;
 
-static struct {
-    bool (*stop)(void *argument);
-    void *argument;
-} stopper;
+static const struct job *running; /* NULL: none, or the first model is being loaded */
 
 static int yield(void *context)
 {
     (void)context;
     task_yield();
-    return stopper.stop != NULL && stopper.stop(stopper.argument);
-}
-
-const struct airt_hooks *model_hooks(bool (*stop)(void *argument), void *argument)
-{
-    static const struct airt_hooks hooks = {
-        .alloc = kernel_airt_alloc, .free = kernel_airt_free, .yield = yield};
-    stopper.stop = stop;
-    stopper.argument = argument;
-    return &hooks;
+    return running != NULL && running->unwanted(running->argument);
 }
 
 static const struct boot_module *find_module(const char *name)
@@ -71,9 +59,11 @@ static int read_module(void *context, uint64_t offset, void *out, size_t length)
 /* Loads from a source, and lets the old model go only then. */
 static int load(const struct airt_source *source, struct airt_error *error)
 {
+    static const struct airt_hooks hooks = {
+        .alloc = kernel_airt_alloc, .free = kernel_airt_free, .yield = yield};
     uint64_t start = timer_now_us();
     struct airt_model *loaded;
-    int result = airt_load(model_hooks(stopper.stop, stopper.argument), source, &loaded, error);
+    int result = airt_load(&hooks, source, &loaded, error);
     if (result != 0)
         return result;
     if (current != NULL)
@@ -221,10 +211,12 @@ static void model_task(void *argument)
         struct job job;
         while (!job_queue_take(&jobs, &job))
             (void)wait_queue_sleep(&job_waiters, TASK_FOREVER);
-        if (timer_now_us() - job.queued_at < PATIENCE_US)
+        running = &job;
+        if (timer_now_us() - job.queued_at < PATIENCE_US && !job.unwanted(job.argument))
             job.run(job.argument);
         else
             job.refuse(job.argument);
+        running = NULL;
         task_yield(); /* short jobs never yield by themselves, and a queue of them is long */
     }
 }
@@ -234,6 +226,12 @@ int model_queue(const struct job *job)
     struct job queued = *job;
     queued.queued_at = timer_now_us();
     int error = job_queue_add(&jobs, &queued);
+    if (error != 0) {
+        struct job unwanted;
+        while (job_queue_take_unwanted(&jobs, &unwanted))
+            unwanted.refuse(unwanted.argument);
+        error = job_queue_add(&jobs, &queued);
+    }
     if (error == 0)
         wait_queue_wake_one(&job_waiters);
     return error;

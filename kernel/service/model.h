@@ -18,12 +18,10 @@
 int model_start(const struct boot_info *boot, const char *name);
 
 /* Queues a job for the model task; `queued_at` is filled in. One that has waited for a minute when its turn
- * comes is refused: its client has given up. Returns 0, or -EAGAIN when too many wait already. */
+ * comes is refused: its client has given up. So is one that is unwanted, then or when its place is needed;
+ * where it becomes so while it runs, loading and inference end with -ECANCELED at the next yield. Returns 0,
+ * or -EAGAIN when too many wait already. */
 int model_queue(const struct job *job);
-
-/* For jobs only, in the model task: what airt_load and airt_infer are given. `stop` is asked at every yield;
- * a job that it stops ends with -ECANCELED. */
-const struct airt_hooks *model_hooks(bool (*stop)(void *argument), void *argument);
 
 /* Replaces the model by the boot module, or else the file of the share, called `path`. The old one stays when
  * that fails. Returns 0, or a negative errno (-ENOENT: there is neither) with *error set. In the model task,

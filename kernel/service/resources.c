@@ -64,8 +64,8 @@ static void run_or_queue(struct mcp_call *call, void (*run)(void *argument))
         return;
     if (share_tag() == NULL)
         run(call);
-    else if (tools_queue(run, tools_refuse, call) != 0)
-        tools_overloaded(call, TOOLS_QUEUE_FULL);
+    else
+        tools_queue(run, tools_refuse, call);
 }
 
 /* Answers with the object that is in the writer, which is released. */
@@ -230,8 +230,8 @@ static void run_complete_question(void *argument)
 static void complete_question(struct mcp_call *call, void *context)
 {
     (void)context;
-    if (tools_permit(call, "infer") && tools_queue(run_complete_question, tools_refuse, call) != 0)
-        tools_overloaded(call, TOOLS_QUEUE_FULL);
+    if (tools_permit(call, "infer"))
+        tools_queue(run_complete_question, tools_refuse, call);
 }
 
 /* ---- all ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * A client's byte stream, whatever carries it. The calls do what those of <virtio/vsock.h> of the same name
- * do; all are made by the service's task.
+ * do; `send` comes from any task, the others from the service's.
  */
 #ifndef KERNEL_SERVICE_STREAM_H
 #define KERNEL_SERVICE_STREAM_H

@@ -10,27 +10,41 @@ void tools_overloaded(struct mcp_call *call, const char *message)
     mcp_call_error(call, MCP_ERROR_OVERLOADED, message);
 }
 
-void tools_refuse(void *argument)
+void tools_refuse(void *call)
 {
-    tools_overloaded(argument, "waited too long for the model, which has other work");
+    tools_overloaded(call, "the model has too much other work");
 }
 
-int tools_queue(void (*run)(void *argument), void (*refuse)(void *argument), void *argument)
+static bool is_cancelled(void *call)
 {
-    const struct job job = {
-        .run = run, .refuse = refuse, .argument = argument, .owner = connections_current()};
-    return model_queue(&job);
+    return mcp_call_is_cancelled(call);
+}
+
+void tools_queue(void (*run)(void *call), void (*refuse)(void *call), struct mcp_call *call)
+{
+    const struct job job = {.run = run,
+                            .refuse = refuse,
+                            .unwanted = is_cancelled,
+                            .argument = call,
+                            .owner = connections_current()};
+    if (model_queue(&job) != 0)
+        refuse(call);
 }
 
 bool tools_permit(struct mcp_call *call, const char *tool)
 {
     const struct policy_rule *rule = connections_current_rule();
-    if (rule != NULL && policy_gives(rule, tool))
-        return true;
-    char text[100];
-    (void)log_format(text, sizeof text, "the policy of this machine does not give '%s' to this client", tool);
-    mcp_call_error(call, TOOL_ERROR_FORBIDDEN, text);
-    return false;
+    if (rule == NULL || !policy_gives(rule, tool)) {
+        char text[100];
+        (void)log_format(text, sizeof text, "the policy of this machine does not give '%s' to this client",
+                         tool);
+        mcp_call_error(call, TOOL_ERROR_FORBIDDEN, text);
+        return false;
+    }
+    const char *excess = connections_current_excess();
+    if (excess != NULL)
+        tools_overloaded(call, excess);
+    return excess == NULL;
 }
 
 /* The handler that every tool is registered with; `context` is the tool. */

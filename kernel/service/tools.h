@@ -15,17 +15,17 @@ int tools_system_add(struct mcp_server *server); /* health, logs */
  * tool; others are told so. */
 int tools_add(struct mcp_server *server, const struct mcp_tool *tools, size_t count);
 
-/* Whether the policy gives the tool to the client whose request is handled; answers the call if not. */
+/* Whether the client whose request is handled may have the call done: the policy gives it the tool, and
+ * neither its unanswered calls nor its unread answers are too many. Answers the call if not. */
 bool tools_permit(struct mcp_call *call, const char *tool);
 
-/* Queues run(argument) for the model task, on behalf of the client whose request is handled at the moment;
- * refuse(argument) comes instead when it has waited too long. Returns 0 or -EAGAIN: then answer with
- * TOOLS_QUEUE_FULL. */
-int tools_queue(void (*run)(void *argument), void (*refuse)(void *argument), void *argument);
-#define TOOLS_QUEUE_FULL "too many calls wait for the model"
+/* Queues run(call) for the model task, on behalf of the client whose request is handled at the moment;
+ * refuse(call) comes instead, at once or later, when too many wait, when it has waited too long, or when the
+ * call was cancelled meanwhile. */
+void tools_queue(void (*run)(void *call), void (*refuse)(void *call), struct mcp_call *call);
 
-/* Answers a call that its job is refused for; the argument is the call. */
-void tools_refuse(void *argument);
+/* Answers a call that is refused so. */
+void tools_refuse(void *call);
 /* Answers that the machine has too much to do. */
 void tools_overloaded(struct mcp_call *call, const char *message);
 

@@ -10,6 +10,7 @@
 #include <hooks/library_memory.h>
 #include <logging/log.h>
 #include <memory/heap.h>
+#include <service/connections.h>
 #include <service/model.h>
 #include <service/model_list.h>
 #include <service/resources.h>
@@ -29,11 +30,6 @@ struct inference {
     size_t length, size;
     bool too_long;
 };
-
-static bool call_is_cancelled(void *argument)
-{
-    return mcp_call_is_cancelled(argument);
-}
 
 static int append_text(void *context, const char *text, size_t length)
 {
@@ -89,17 +85,14 @@ static void fail_without_model(struct mcp_call *call)
 
 static void run_inference(void *argument)
 {
-    struct inference *inference = argument;
-    struct mcp_call *call = inference->call;
+    struct mcp_call *call = argument;
+    struct inference *inference = mcp_call_get_context(call);
     struct airt_error error = {""};
     struct airt_result result;
     uint64_t start = timer_now_us();
-    if (mcp_call_is_cancelled(call)) {
-        mcp_call_fail(call, "cancelled");
-    } else if (model_get() == NULL) {
+    if (model_get() == NULL) {
         fail_without_model(call);
     } else {
-        (void)model_hooks(call_is_cancelled, call);
         int status = airt_infer(model_get(), &inference->request, append_text, inference, &result, &error);
         if (status == 0)
             write_inference(inference, &result, timer_now_us() - start);
@@ -117,8 +110,8 @@ static void run_inference(void *argument)
 
 static void refuse_inference(void *argument)
 {
-    struct inference *inference = argument;
-    tools_refuse(inference->call);
+    struct inference *inference = mcp_call_get_context(argument);
+    tools_refuse(argument);
     budget_free(&client_pool, inference, sizeof *inference);
 }
 
@@ -147,10 +140,8 @@ static void infer(struct mcp_call *call, void *context)
                                                 .temperature = (float)temperature,
                                                 .top_p = (float)top_p,
                                                 .seed = (uint64_t)seed}};
-    if (tools_queue(run_inference, refuse_inference, inference) != 0) {
-        budget_free(&client_pool, inference, sizeof *inference);
-        tools_overloaded(call, TOOLS_QUEUE_FULL);
-    }
+    mcp_call_set_context(call, inference);
+    tools_queue(run_inference, refuse_inference, call);
 }
 
 /* ---- load_model ---- */
@@ -185,7 +176,6 @@ static void run_load(void *argument)
     }
     uint64_t start = timer_now_us();
     struct told told = {.call = call, .next = 0};
-    (void)model_hooks(call_is_cancelled, call);
     model_tell_progress(tell_progress, &told);
     if (model_load(path, &error) != 0) {
         mcp_call_fail(call, error.text);
@@ -204,7 +194,9 @@ static void run_load(void *argument)
     mcp_json_member_double(writer, "latency_ms", (double)(timer_now_us() - start) / 1000.0);
     mcp_json_end_object(writer);
     mcp_call_finish(call);
+    connections_notices("metadata");
     mcp_server_resource_updated(server_of_tools, RESOURCE_MODELS);
+    connections_notices(NULL);
 }
 
 static void load_model(struct mcp_call *call, void *context)
@@ -214,8 +206,7 @@ static void load_model(struct mcp_call *call, void *context)
     size_t length;
     if (mcp_call_string(call, "path", &path, &length) != 0)
         return;
-    if (tools_queue(run_load, tools_refuse, call) != 0)
-        tools_overloaded(call, TOOLS_QUEUE_FULL);
+    tools_queue(run_load, tools_refuse, call);
 }
 
 /* ---- metadata ---- */
@@ -273,8 +264,8 @@ static void metadata(struct mcp_call *call, void *context)
     (void)context;
     if (share_tag() == NULL)
         run_metadata(call);
-    else if (tools_queue(run_metadata, tools_refuse, call) != 0)
-        tools_overloaded(call, TOOLS_QUEUE_FULL);
+    else
+        tools_queue(run_metadata, tools_refuse, call);
 }
 
 int tools_model_add(struct mcp_server *server)

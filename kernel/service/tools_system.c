@@ -55,6 +55,7 @@ static void write_traffic(struct mcp_json_writer *writer)
     mcp_json_member_uint(writer, "accepted", connections.accepted);
     mcp_json_member_uint(writer, "refused", connections.refused);
     mcp_json_member_uint(writer, "evicted", connections.evicted);
+    mcp_json_member_uint(writer, "missed_notices", connections.missed);
     mcp_json_member_uint(writer, "device_resets", connections.device_resets);
     mcp_json_end_object(writer);
     mcp_json_key_write(writer, "requests");

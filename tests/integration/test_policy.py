@@ -12,7 +12,7 @@ import unittest
 import vm
 from vm import RUN, VM, Closed, Folder
 
-TOO_LARGE, FORBIDDEN = -32001, -32003
+OVERLOADED, TOO_LARGE, FORBIDDEN = -32000, -32001, -32003
 
 
 class Policy(unittest.TestCase):
@@ -102,6 +102,29 @@ class Policy(unittest.TestCase):
             self.assertEqual(answer[:3], b"OK ")
         client.initialize()
         return client
+
+    def test_the_log_is_for_those_who_may_call_logs(self):
+        """Neither its lines nor that there are any."""
+        with VM(append="log=debug policy=vsock:2=health") as machine, machine.client() as client:
+            client.request("logging/setLevel", {"level": "debug"})
+            client.request("resources/subscribe", {"uri": "logs://kernel"})
+            for _ in range(20):
+                with machine.client() as other:  # which the log names
+                    other.request("ping")
+                request_id = client.start("ping")
+                self.assertEqual(client.receive()["id"], request_id)
+
+    def test_unanswered_calls(self):
+        """Two at once: the third of one message is told to wait. Calls that are answered at once are no matter."""
+        with VM(append="policy=any=all,calls=2") as machine, machine.client(initialize=False) as client:
+            client.initialize("2025-03-26")
+            client.send([{"jsonrpc": "2.0", "id": number, "method": "tools/call",
+                          "params": {"name": "infer", "arguments": {"prompt": "What is MCP?"}}} for number in range(3)])
+            answers = {answer["id"]: answer for answer in client.receive()}
+            self.assertEqual([number for number in range(3) if "result" in answers[number]], [0, 1])
+            self.assertEqual(answers[2]["error"]["code"], OVERLOADED)
+            for _ in range(5):
+                client.request("tools/call", {"name": "health"})
 
     def test_a_mistake_does_not_start(self):
         with Folder() as folder:

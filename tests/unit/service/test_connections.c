@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Connections over streams and a clock that the test plays: who is let in, whose turn it is, who makes room.
+ * Who is let in, whose turn it is, who makes room.
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,173 +9,12 @@
 
 #include <cmocka.h>
 
-#include <arch/timer.h>
+#include <hooks/library_memory.h>
 #include <logging/log.h>
-#include <service/access.h>
+#include <memory/heap.h>
 #include <service/connection.h>
-#include <service/connections.h>
-#include <tasks/task.h>
 
-#include "memory_fixture.h"
-
-#define CLIENTS_MAX 80
-
-/* One client's stream: what it has sent, and what it got. */
-struct client {
-    struct connection *connection;
-    const char *request; /* repeated for ever, or `requests_left` times */
-    size_t at;
-    uint64_t requests_left, answers;
-    size_t window; /* bytes that can still be sent to it */
-    bool aborted, closed, ended;
-    char last[512];
-};
-
-static struct client clients[CLIENTS_MAX];
-static struct policy policy;
-static struct mcp_server *server;
-static uint64_t now;
-static unsigned wakes;
-
-/* ---- the machine ---- */
-
-uint64_t timer_now_us(void)
-{
-    return now;
-}
-
-void interrupt_event_raise(struct interrupt_event *event)
-{
-    (void)event;
-    wakes++;
-}
-
-int interrupt_event_wait(struct interrupt_event *event, uint64_t deadline)
-{
-    (void)event;
-    (void)deadline;
-    fail_msg("connections_poll does not wait");
-    return 0;
-}
-
-void task_yield(void)
-{
-    fail_msg("connections_poll does not yield");
-}
-
-const struct policy *access_policy(void)
-{
-    return &policy;
-}
-
-/* ---- streams ---- */
-
-static int64_t peek(void *handle, const void **bytes)
-{
-    struct client *client = handle;
-    if (client->requests_left == 0)
-        return client->ended ? 0 : -EAGAIN;
-    *bytes = client->request + client->at;
-    return (int64_t)(strlen(client->request) - client->at);
-}
-
-static void take(void *handle, size_t size)
-{
-    struct client *client = handle;
-    client->at += size;
-    if (size > 0 && client->request[client->at] == '\0') {
-        client->at = 0;
-        client->requests_left--;
-    }
-}
-
-static int64_t send_bytes(void *handle, const void *bytes, size_t length)
-{
-    struct client *client = handle;
-    const char *text = bytes;
-    if (length > client->window)
-        length = client->window;
-    client->window -= length;
-    for (size_t i = 0; i < length; i++)
-        client->answers += text[i] == '\n' ? 1 : 0;
-    (void)snprintf(client->last, sizeof client->last, "%.*s", (int)length, text);
-    return (int64_t)length;
-}
-
-static void close_stream(void *handle)
-{
-    ((struct client *)handle)->closed = true;
-}
-
-static void abort_stream(void *handle)
-{
-    ((struct client *)handle)->aborted = true;
-}
-
-static const struct stream_operations operations = {peek, take, send_bytes, close_stream, abort_stream};
-
-static struct client *come(unsigned number, const char *request, uint64_t count)
-{
-    struct client *client = &clients[number];
-    *client = (struct client){.request = request, .requests_left = count, .window = SIZE_MAX};
-    const struct stream stream = {
-        .operations = &operations, .handle = client, .kind = "vsock", .peer_cid = 2, .peer_port = number};
-    client->connection = connection_open(&stream);
-    if (client->connection != NULL)
-        connection_readable(client->connection);
-    return client;
-}
-
-static bool announce(void)
-{
-    return true;
-}
-
-static uint64_t listener_due = TASK_FOREVER;
-
-static uint64_t poll(void)
-{
-    return listener_due;
-}
-
-#define PING "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}\n"
-
-/* ---- fixture ---- */
-
-static void set_policy(const char *text)
-{
-    char error[160];
-    assert_int_equal(policy_parse(&policy, text, strlen(text), error, sizeof error), 0);
-}
-
-static int start(void **state)
-{
-    static _Alignas(16) char ring[65536];
-    const struct log_config log = {.ring = ring, .ring_size = sizeof ring, .level = LOG_INFO};
-    static const struct listener listener = {announce, poll};
-    static const struct listener *const listeners[] = {&listener};
-    const struct mcp_server_config config = {.name = "test", .version = "1", .memory = kernel_mcp_memory};
-    (void)state;
-    memset(clients, 0, sizeof clients);
-    now += 5000000;
-    set_policy("any=all");
-    if (log_initialise(&log) != 0 || start_memory(64 * MIB) != 0 || mcp_server_create(&config, &server) != 0)
-        return -1;
-    connections_start(server, listeners, 1);
-    return 0;
-}
-
-static int end(void **state)
-{
-    (void)state;
-    connections_drop(&operations);
-    struct connections_statistics statistics;
-    connections_get_statistics(&statistics);
-    assert_int_equal(statistics.open, 0);
-    mcp_server_destroy(server);
-    end_memory();
-    return 0;
-}
+#include "fake_clients.h"
 
 /* ---- tests ---- */
 
@@ -271,16 +109,12 @@ static void the_next_round_is_due_when_the_listener_says(void **state)
 
 static uint64_t refusals(void)
 {
-    struct connections_statistics statistics;
-    connections_get_statistics(&statistics);
-    return statistics.refused;
+    return get_statistics().refused;
 }
 
 static uint64_t evictions(void)
 {
-    struct connections_statistics statistics;
-    connections_get_statistics(&statistics);
-    return statistics.evicted;
+    return get_statistics().evicted;
 }
 
 static void who_is_not_in_the_policy_is_refused(void **state)
@@ -294,7 +128,7 @@ static void who_is_not_in_the_policy_is_refused(void **state)
     assert_non_null(come(7, PING, 1)->connection);
     struct client again = clients[7];
     const struct stream stream = {
-        .operations = &operations, .handle = &again, .kind = "vsock", .peer_cid = 2, .peer_port = 7};
+        .operations = &client_operations, .handle = &again, .kind = "vsock", .peer_cid = 2, .peer_port = 7};
     assert_null(connection_open(&stream));
     assert_true(again.aborted);
     connection_reset(clients[7].connection);

@@ -9,7 +9,6 @@
 #include <service/job_queue.h>
 
 static struct job_queue queue;
-static const char owners[130];
 
 static int start(void **state)
 {
@@ -18,10 +17,17 @@ static int start(void **state)
     return 0;
 }
 
+static uintptr_t unwanted = UINTPTR_MAX;
+
+static bool is_unwanted(void *argument)
+{
+    return (uintptr_t)argument == unwanted;
+}
+
 /* The argument of a job is its number. */
 static int add(unsigned owner, uintptr_t number)
 {
-    const struct job job = {.argument = (void *)number, .owner = &owners[owner]};
+    const struct job job = {.argument = (void *)number, .owner = owner + 1, .unwanted = is_unwanted};
     return job_queue_add(&queue, &job);
 }
 
@@ -29,7 +35,7 @@ static uintptr_t take(unsigned owner)
 {
     struct job job;
     assert_true(job_queue_take(&queue, &job));
-    assert_ptr_equal(job.owner, &owners[owner]);
+    assert_int_equal(job.owner, owner + 1);
     return (uintptr_t)job.argument;
 }
 
@@ -77,7 +83,7 @@ static void silence_earns_no_credit(void **state)
     struct job job;
     for (unsigned i = 0; i < 10; i++) {
         assert_true(job_queue_take(&queue, &job));
-        of_second += job.owner == &owners[1] ? 1 : 0;
+        of_second += job.owner == 2 ? 1 : 0;
     }
     assert_in_range(of_second, 5, 6);
 }
@@ -103,6 +109,24 @@ static void a_flood_leaves_places_for_everybody(void **state)
     assert_int_equal(take(0), 2);
 }
 
+static void what_is_unwanted_can_be_taken_out(void **state)
+{
+    (void)state;
+    struct job job;
+    for (uintptr_t number = 0; number < 10; number++)
+        assert_int_equal(add((unsigned)number % 3, number), 0);
+    assert_false(job_queue_take_unwanted(&queue, &job));
+    unwanted = 4;
+    assert_true(job_queue_take_unwanted(&queue, &job));
+    assert_int_equal((uintptr_t)job.argument, 4);
+    assert_false(job_queue_take_unwanted(&queue, &job));
+    unwanted = UINTPTR_MAX;
+    static const uintptr_t order[] = {0, 1, 2, 3, 5, 6, 7, 8, 9};
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        assert_int_equal(take((unsigned)order[i] % 3), order[i]);
+    assert_int_equal(queue.count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +134,7 @@ int main(void)
         cmocka_unit_test_setup(owners_take_turns, start),
         cmocka_unit_test_setup(silence_earns_no_credit, start),
         cmocka_unit_test_setup(a_flood_leaves_places_for_everybody, start),
+        cmocka_unit_test_setup(what_is_unwanted_can_be_taken_out, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
