@@ -98,7 +98,12 @@ class Run(unittest.TestCase):
                                   (("--module", "/nonexistent"), 2), (("--machine", "pc"), 2),
                                   (("--transport", "tcp"), 2), (("--port", "5000"), 2),
                                   (("--transport", "console", "--port", "65536"), 2),
-                                  (("--machine", "microvm", "--boot", "iso"), 2)):
+                                  (("--machine", "microvm", "--boot", "iso"), 2),
+                                  (("--serial", "/dev/full", "health"), 2),
+                                  (("--serial", "/dev/null", "health"), 2),
+                                  (("--serial", "/nowhere/serial", "health"), 4),
+                                  (("--transport", "console", "--admin-socket", "admin.sock"), 2),
+                                  (("--admin-socket", str(self.socket)), 2)):
             done = self.run_to_end(*arguments)
             self.assertEqual(done.returncode, status, f"{arguments}: {done.stdout}{done.stderr}")
         self.expect_nothing_left()
