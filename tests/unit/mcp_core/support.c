@@ -141,7 +141,8 @@ void client_start(struct client *client, const struct mcp_server_config *config)
 {
     struct mcp_server_config copy = config != NULL ? *config : test_config;
 
-    copy.memory = test_memory_hooks(&client->memory);
+    if (copy.memory.allocate == NULL)
+        copy.memory = test_memory_hooks(&client->memory);
     assert_int_equal(mcp_server_create(&copy, &client->server), 0);
     assert_int_equal(mcp_session_open(client->server, receive, client, &client->session), 0);
 }

@@ -45,7 +45,7 @@ struct client {
     void (*on_message)(struct client *client);
 };
 
-/* A server and an open session. `config` may be NULL. */
+/* A server and an open session. `config` may be NULL; without memory hooks it gets client->memory's. */
 void client_start(struct client *client, const struct mcp_server_config *config);
 /* Closes and destroys; fails when memory is left. */
 void client_stop(struct client *client);
