@@ -262,7 +262,8 @@ static bool scan_scalar(struct scan *scan)
 
 static void skip_space(struct scan *scan)
 {
-    while (at_char(scan, ' ') || at_char(scan, '\t') || at_char(scan, '\n') || at_char(scan, '\r'))
+    while (scan->at < scan->length && (unsigned char)scan->text[scan->at] <= ' ' &&
+           (at_char(scan, ' ') || at_char(scan, '\t') || at_char(scan, '\n') || at_char(scan, '\r')))
         scan->at++;
 }
 

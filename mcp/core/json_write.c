@@ -99,7 +99,7 @@ static inline bool has_room(struct mcp_json_writer *writer, size_t length)
     return (writer->error == 0 && length <= writer->size - writer->length) || make_room(writer, length);
 }
 
-static inline void append(struct mcp_json_writer *writer, const char *text, size_t length)
+static void append(struct mcp_json_writer *writer, const char *text, size_t length)
 {
     if (!has_room(writer, length))
         return;
@@ -108,7 +108,7 @@ static inline void append(struct mcp_json_writer *writer, const char *text, size
     writer->length += length;
 }
 
-static inline void append_char(struct mcp_json_writer *writer, char c)
+static void append_char(struct mcp_json_writer *writer, char c)
 {
     if (has_room(writer, 1))
         writer->text[writer->length++] = c;
@@ -201,26 +201,46 @@ static void append_escaped(struct mcp_json_writer *writer, unsigned char byte)
     }
 }
 
+/* Most strings: nothing in them is to be escaped. */
+static void append_plain(struct mcp_json_writer *writer, const char *text, size_t length)
+{
+    char *end;
+
+    if (!has_room(writer, length + 2))
+        return;
+    end = writer->text + writer->length;
+    *end++ = '"';
+    if (length > 0)
+        memcpy(end, text, length);
+    end[length] = '"';
+    writer->length += length + 2;
+}
+
 static void append_string(struct mcp_json_writer *writer, const char *text, size_t length)
 {
+    size_t at = json_plain_length(text, length);
     size_t run = 0; /* where the bytes begin that are not appended yet */
-    size_t at = 0;
 
+    if (at == length) {
+        append_plain(writer, text, length);
+        return;
+    }
     append_char(writer, '"');
-    while ((at += json_plain_length(text + at, length - at)) < length) {
+    while (at < length) {
         unsigned char byte = (unsigned char)text[at];
         size_t sequence = byte < 0x80 ? 1 : json_utf8_length(text + at, length - at);
 
         if (sequence > 1) {
             at += sequence;
-            continue;
+        } else {
+            append(writer, text + run, at - run);
+            if (sequence == 0)
+                append(writer, "\xEF\xBF\xBD", 3); /* U+FFFD */
+            else
+                append_escaped(writer, byte);
+            run = ++at;
         }
-        append(writer, text + run, at - run);
-        if (sequence == 0)
-            append(writer, "\xEF\xBF\xBD", 3); /* U+FFFD */
-        else
-            append_escaped(writer, byte);
-        run = ++at;
+        at += json_plain_length(text + at, length - at);
     }
     append(writer, text + run, at - run);
     append_char(writer, '"');
