@@ -257,6 +257,14 @@ void virtio_queue_kick(struct virtio_queue *queue)
         queue->config.notify(queue->config.notify_context, queue->config.index);
 }
 
+void virtio_queue_kick_again(struct virtio_queue *queue)
+{
+    if (queue->broken)
+        return;
+    queue->kicked_index = queue->available_index;
+    queue->config.notify(queue->config.notify_context, queue->config.index);
+}
+
 /* Gives the descriptors of a chain back, and its token to the caller. */
 static void *release_chain(struct virtio_queue *queue, uint16_t head)
 {

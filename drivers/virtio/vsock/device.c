@@ -369,6 +369,16 @@ int vsock_poll(struct vsock *vsock)
     return result < 0 ? -EIO : 0;
 }
 
+uint64_t vsock_stalled_since(const struct vsock *vsock)
+{
+    return virtio_queue_chains_in_flight(vsock->transmit_queue) > 0 ? vsock->moved_at : UINT64_MAX;
+}
+
+void vsock_remind(struct vsock *vsock)
+{
+    virtio_queue_kick_again(vsock->transmit_queue);
+}
+
 uint64_t vsock_deadline(const struct vsock *vsock)
 {
     return vsock->next_deadline;

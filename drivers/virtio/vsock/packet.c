@@ -36,14 +36,25 @@ static void refuse(struct vsock *vsock, const struct vsock_header *header)
         vsock_transmit_reset(vsock, &reset);
 }
 
+static bool may_connect(const struct vsock *vsock, const struct vsock_header *header)
+{
+    const struct vsock_config *config = &vsock->config;
+
+    if (!vsock_is_listening(vsock, header->type, header->destination_port))
+        return false;
+    if (config->accept != NULL)
+        return config->accept(config->context, header->source_cid, header->source_port,
+                              header->destination_port);
+    /* Some hosts forward packets between their guests (vhost-device-vsock's groups): a sibling's request has
+     * its own CID. */
+    return header->source_cid == VSOCK_CID_HOST || header->source_cid == VSOCK_CID_LOCAL;
+}
+
 static void accept_request(struct vsock *vsock, const struct vsock_header *header)
 {
     struct vsock_connection *connection = NULL;
 
-    /* Our listeners serve the host and ourselves. Some hosts forward packets between their guests
-     * (vhost-device-vsock's groups): a sibling's request has its own CID and is turned away here. */
-    if ((header->source_cid == VSOCK_CID_HOST || header->source_cid == VSOCK_CID_LOCAL) &&
-        vsock_is_listening(vsock, header->type, header->destination_port))
+    if (may_connect(vsock, header))
         connection = vsock_connection_new(vsock, header->type, header->source_cid, header->source_port,
                                           header->destination_port);
     if (connection == NULL) {

@@ -172,6 +172,7 @@ struct vsock {
     uint8_t reserve_free;   /* bits */
     bool starved;           /* there is no memory for a packet until the device returns one */
     size_t transmit_memory; /* bytes allocated for packets in flight */
+    uint64_t moved_at;      /* in os->now_us: the device took a packet, or got the first that it holds */
     struct transmit_slot slots[TRANSMIT_SLOTS];
     struct transmit_slot *free_slot;
     struct transmit_slot *local_first, *local_last; /* packets for ourselves (VSOCK_CID_LOCAL) */

@@ -89,6 +89,8 @@ int vsock_transmit_reclaim(struct vsock *vsock)
         free_slot(vsock, token);
         count++;
     }
+    if (count > 0)
+        vsock->moved_at = vsock->os->now_us(vsock->os->context);
     return result < 0 ? result : count;
 }
 
@@ -129,6 +131,8 @@ static bool post(struct vsock *vsock, struct transmit_slot *slot, uint64_t physi
     bool local = header->destination_cid == VSOCK_CID_LOCAL;
 
     memcpy(memory, header, sizeof(*header));
+    if (virtio_queue_chains_in_flight(vsock->transmit_queue) == 0)
+        vsock->moved_at = vsock->os->now_us(vsock->os->context);
     if (!local && virtio_queue_add(vsock->transmit_queue, descriptors, count, NULL, 0, slot) != 0)
         return false;
     vsock->free_slot = slot->next;

@@ -48,6 +48,7 @@ int host_create(size_t connections_max, size_t receive_buffer_size)
     struct vsock_config config = {.connections_max = connections_max,
                                   .receive_buffer_size = receive_buffer_size,
                                   .event = on_event,
+                                  .accept = host.accept,
                                   .wake = on_wake,
                                   .context = &host};
     struct virtio_device *device = NULL;

@@ -37,6 +37,8 @@ struct host {
     /* Called with each event, after it was noted. */
     void (*on_event)(enum vsock_event event, struct vsock_connection *connection);
     struct vsock_connection *last; /* of the last ACCEPTED */
+    /* Of the guest's configuration, for host_create. */
+    bool (*accept)(void *context, uint64_t cid, uint32_t peer_port, uint32_t local_port);
 };
 extern struct host host;
 

@@ -260,12 +260,74 @@ static void test_close_within_event(void **state)
     }
 }
 
+/* The owner lets a sibling in, and not everybody on the host. */
+static unsigned asked;
+
+static bool may_connect(void *context, uint64_t cid, uint32_t peer_port, uint32_t local_port)
+{
+    assert_ptr_equal(context, &host);
+    assert_int_equal(local_port, GUEST_PORT);
+    asked++;
+    return cid == 77 || (cid == VSOCK_CID_HOST && peer_port < 1024);
+}
+
+static void test_owner_decides(void **state)
+{
+    (void)state;
+    struct packet packet;
+
+    host_prepare();
+    host.accept = may_connect;
+    assert_int_equal(host_create(64, 65536), 0);
+    assert_int_equal(vsock_listen(host.vsock, GUEST_PORT), 0);
+    asked = 0;
+
+    (void)host_connect(1023);
+    struct vsock_header header = host_header(VSOCK_OP_REQUEST);
+    host_exchange(&header, NULL);
+    host_expect(VSOCK_OP_RST, HOST_PORT); /* and nothing before it */
+    host_expect_nothing();
+    assert_int_equal(asked, 2);
+
+    header.source_cid = 78;
+    host_exchange(&header, NULL);
+    assert_true(host_take(&packet));
+    assert_int_equal(packet.header.operation, VSOCK_OP_RST);
+    assert_true(packet.header.destination_cid == 78);
+    header.source_cid = 77;
+    host_exchange(&header, NULL);
+    assert_true(host_take(&packet));
+    assert_int_equal(packet.header.operation, VSOCK_OP_RESPONSE);
+    assert_true(packet.header.destination_cid == 77);
+    assert_true(vsock_peer_cid(host.last) == 77);
+    struct vsock_statistics statistics;
+    vsock_get_statistics(host.vsock, &statistics);
+    assert_int_equal(statistics.accepted, 2);
+    assert_int_equal(statistics.refused, 2);
+
+    /* Nobody is asked about a port that nobody listens on. */
+    header.destination_port = GUEST_PORT + 1;
+    asked = 0;
+    host_exchange(&header, NULL);
+    assert_int_equal(host_drain(), 1);
+    assert_int_equal(asked, 0);
+
+    /* The guest itself is a peer like others. */
+    struct vsock_connection *connection = NULL;
+    assert_int_equal(vsock_connect(host.vsock, VSOCK_CID_LOCAL, GUEST_PORT, &connection), 0);
+    assert_int_equal(host_pump(), 0);
+    assert_int_equal(asked, 1);
+    assert_int_equal(host_count(VSOCK_RESET, connection), 1);
+    host_stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_connect),         cmocka_unit_test(test_deadline),
         cmocka_unit_test(test_connect_ports),   cmocka_unit_test(test_64_connections_and_one),
         cmocka_unit_test(test_transport_reset), cmocka_unit_test(test_close_within_event),
+        cmocka_unit_test(test_owner_decides),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -152,12 +152,56 @@ static void test_every_allocation_fails(void **state)
     host_stop();
 }
 
+/* A device that is told of packets and does not take them. */
+static void test_stall(void **state)
+{
+    (void)state;
+    struct packet packet;
+
+    host_start();
+    assert_true(vsock_stalled_since(host.vsock) == UINT64_MAX);
+    struct vsock_connection *connection = host_connect(HOST_PORT);
+    assert_int_equal(vsock_poll(host.vsock), 0);
+    assert_true(vsock_stalled_since(host.vsock) == UINT64_MAX);
+
+    uint64_t before = fake_os.now;
+    assert_int_equal(vsock_send(connection, "a", 1), 1);
+    uint64_t first = vsock_stalled_since(host.vsock);
+    assert_in_range(first, before, fake_os.now);
+    fake_os.now += 5000000;
+    assert_int_equal(vsock_send(connection, "b", 1), 1); /* more of them: it is still the first one */
+    assert_int_equal(vsock_poll(host.vsock), 0);
+    assert_true(vsock_stalled_since(host.vsock) == first);
+
+    /* It is told again, even where it does not want to be told. */
+    fake_ring_want_kick(&host.function->queues[1].ring, false);
+    unsigned kicks = host.function->queues[1].kicks;
+    vsock_remind(host.vsock);
+    assert_int_equal(host.function->queues[1].kicks, kicks + 1);
+
+    /* One of two: that is progress. */
+    assert_true(host_take(&packet));
+    assert_int_equal(vsock_poll(host.vsock), 0);
+    assert_true(vsock_stalled_since(host.vsock) > first + 4000000);
+    assert_true(vsock_stalled_since(host.vsock) != UINT64_MAX);
+    assert_true(host_take(&packet));
+    assert_int_equal(vsock_poll(host.vsock), 0);
+    assert_true(vsock_stalled_since(host.vsock) == UINT64_MAX);
+
+    fake_ring_skip(&host.function->queues[1].ring, 1);
+    assert_int_equal(vsock_poll(host.vsock), -EIO);
+    kicks = host.function->queues[1].kicks;
+    vsock_remind(host.vsock); /* of a broken queue: nothing */
+    assert_int_equal(host.function->queues[1].kicks, kicks);
+    host_stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_allocation_fails), cmocka_unit_test(test_broken_rings),
         cmocka_unit_test(test_device_wants_reset),     cmocka_unit_test(test_flood),
-        cmocka_unit_test(test_log_is_not_flooded),
+        cmocka_unit_test(test_log_is_not_flooded),     cmocka_unit_test(test_stall),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

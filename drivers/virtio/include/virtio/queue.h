@@ -47,6 +47,9 @@ void virtio_queue_avoid_indirect(struct virtio_queue *queue);
  * 2.7.10). One kick after several adds is cheaper than one each. */
 void virtio_queue_kick(struct virtio_queue *queue);
 
+/* Tells the device in any case, should it have missed a kick. */
+void virtio_queue_kick_again(struct virtio_queue *queue);
+
 /* Takes back one chain that the device has used. Sets *token, and *written to how many bytes it says it wrote
  * from the start of the writable buffers, at most their size (0 for a chain without any). Returns 1; 0 when
  * there is none; -EIO when the queue is broken. */

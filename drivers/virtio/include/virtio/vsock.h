@@ -10,9 +10,9 @@
  * vsock_abort on it, whatever the peer does meanwhile. The host may lie in every field: malformed packets are
  * counted, logged and answered with a reset, never believed.
  *
- * Connections are accepted from the host (CID 2) and from the guest itself (CID 1) alone. Some hosts forward
- * packets between their guests; a sibling's request carries its own CID and is refused. What the guest sends
- * to itself stays in this library: the device never sees it.
+ * Connections are accepted from the host (CID 2) and from the guest itself (CID 1) alone, unless the owner
+ * decides (vsock_config.accept). Some hosts forward packets between their guests; a sibling's request carries
+ * its own CID. What the guest sends to itself stays in this library: the device never sees it.
  *
  * SEQPACKET (where the device offers VIRTIO_VSOCK_F_SEQPACKET): bytes come in messages. The calls are those
  * of streams; only whole messages can be read, none is cut or joined, and a message without bytes is none.
@@ -51,6 +51,9 @@ struct vsock_config {
                                    reset. */
     /* Called from vsock_poll. It may call anything here but vsock_poll and vsock_destroy. */
     void (*event)(void *context, enum vsock_event event, struct vsock_connection *connection);
+    /* Whether a peer may connect to a listening port; one that may not sees its connection refused (RST).
+     * Called from vsock_poll, and calls nothing here. NULL: the host and the guest itself may. */
+    bool (*accept)(void *context, uint64_t cid, uint32_t peer_port, uint32_t local_port);
     /* Call vsock_poll soon. In interrupt context (so it keeps to VIRTIO_INTERRUPT_CODE), and from within
      * calls here. */
     void (*wake)(void *context);
@@ -88,6 +91,12 @@ int vsock_poll(struct vsock *vsock);
 /* When the next time-out is due, in os->now_us; UINT64_MAX: none is. `wake` is called when a call outside of
  * vsock_poll brings it forward. */
 uint64_t vsock_deadline(const struct vsock *vsock);
+
+/* Since when the device has sent nothing of what it was given to send, in os->now_us, as far as the last
+ * vsock_poll knows; UINT64_MAX: it has nothing to send. */
+uint64_t vsock_stalled_since(const struct vsock *vsock);
+/* Tells it once more that there is something to send, should it have missed that. */
+void vsock_remind(struct vsock *vsock);
 
 /* Copies at most `size` received bytes. Returns their number, 0 at the end of the stream (the peer sent
  * SHUTDOWN_SEND and all was read) and for `size` 0, -EAGAIN when there are none yet, -ECONNRESET. SEQPACKET:
