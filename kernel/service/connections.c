@@ -37,7 +37,7 @@ size_t connections_input_share(size_t most)
 /* ---- life and death ---- */
 
 /* One line for many, because whoever is refused may try again at once. */
-static void count_refusal(const struct stream *stream, const char *why)
+static void count_refusal(const char *kind, uint64_t cid, uint32_t port, const char *why)
 {
     static uint64_t logged_at, unlogged;
     uint64_t now = timer_now_us();
@@ -46,15 +46,15 @@ static void count_refusal(const struct stream *stream, const char *why)
     if (logged_at != 0 && now - logged_at < REFUSAL_LOG_US)
         return;
     log_write(LOG_WARNING, "service",
-              "connection from %s %llu:%u refused: %s (%llu since the last such line)", stream->kind,
-              (unsigned long long)stream->peer_cid, stream->peer_port, why, (unsigned long long)unlogged);
+              "connection from %s %llu:%u refused: %s (%llu since the last such line)", kind,
+              (unsigned long long)cid, port, why, (unsigned long long)unlogged);
     logged_at = now;
     unlogged = 0;
 }
 
 static struct connection *refuse(const struct stream *stream, const char *why)
 {
-    count_refusal(stream, why);
+    count_refusal(stream->kind, stream->peer_cid, stream->peer_port, why);
     stream->operations->abort(stream->handle);
     return NULL;
 }
@@ -65,6 +65,28 @@ static uint32_t count_of_rule(const struct policy_rule *rule)
     for (const struct connection *connection = connections; connection != NULL; connection = connection->next)
         count += connection->rule == rule && !connection->dead ? 1 : 0;
     return count;
+}
+
+/* Returns the client's rule; NULL when it must stay out, and why. */
+static const struct policy_rule *find_rule(const char *kind, uint64_t cid, uint32_t port, const char **why)
+{
+    const struct policy_rule *rule = policy_find(access_policy(), kind, cid, port);
+    if (rule == NULL)
+        *why = "the policy does not let it in";
+    else if (rule->connections_max == 0 || count_of_rule(rule) < rule->connections_max)
+        return rule;
+    else
+        *why = "as many as its rule allows are open";
+    return NULL;
+}
+
+bool connection_is_welcome(const char *kind, uint64_t peer_cid, uint32_t peer_port)
+{
+    const char *why;
+    if (find_rule(kind, peer_cid, peer_port, &why) != NULL)
+        return true;
+    count_refusal(kind, peer_cid, peer_port, why);
+    return false;
 }
 
 static struct connection *create(const struct stream *stream, const struct policy_rule *rule)
@@ -83,12 +105,10 @@ static struct connection *create(const struct stream *stream, const struct polic
 
 struct connection *connection_open(const struct stream *stream)
 {
-    const struct policy_rule *rule =
-        policy_find(access_policy(), stream->kind, stream->peer_cid, stream->peer_port);
+    const char *why;
+    const struct policy_rule *rule = find_rule(stream->kind, stream->peer_cid, stream->peer_port, &why);
     if (rule == NULL)
-        return refuse(stream, "the policy does not let it in");
-    if (rule->connections_max != 0 && count_of_rule(rule) >= rule->connections_max)
-        return refuse(stream, "as many as its rule allows are open");
+        return refuse(stream, why);
     if (statistics.open >= CONNECTIONS_MAX && !connections_make_room())
         return refuse(stream, "all connections are in use");
     struct connection *connection = create(stream, rule);
@@ -301,4 +321,9 @@ void connections_count_missed(void)
 void connections_count_device_reset(void)
 {
     statistics.device_resets++;
+}
+
+void connections_count_device_stall(void)
+{
+    statistics.device_stalls++;
 }

@@ -6,6 +6,7 @@
 #ifndef KERNEL_SERVICE_CONNECTIONS_H
 #define KERNEL_SERVICE_CONNECTIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <mcp/server.h>
@@ -31,6 +32,10 @@ void connections_wait(uint64_t due);
 
 /* Has connections_wait return: the `wake` of a device. Any context. */
 void connections_wake(void *context);
+
+/* Whether the policy lets the client in at the moment; counts and logs it when not. For devices that can ask
+ * before they answer the client; connection_open asks again. */
+bool connection_is_welcome(const char *kind, uint64_t peer_cid, uint32_t peer_port);
 
 /* Begins a session with a client. Returns NULL when it is refused: then the stream is aborted. */
 struct connection *connection_open(const struct stream *stream);
@@ -68,9 +73,11 @@ struct connections_statistics {
     uint64_t accepted, refused;
     uint64_t evicted;       /* ended to make room */
     uint64_t missed;        /* notices, by clients that do not read */
-    uint64_t device_resets; /* times a broken device was started again */
+    uint64_t device_resets; /* times a broken device was started again, */
+    uint64_t device_stalls; /* of these, because it took nothing any more */
 };
 void connections_get_statistics(struct connections_statistics *result);
 void connections_count_device_reset(void);
+void connections_count_device_stall(void);
 
 #endif

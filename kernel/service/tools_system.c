@@ -57,6 +57,7 @@ static void write_traffic(struct mcp_json_writer *writer)
     mcp_json_member_uint(writer, "evicted", connections.evicted);
     mcp_json_member_uint(writer, "missed_notices", connections.missed);
     mcp_json_member_uint(writer, "device_resets", connections.device_resets);
+    mcp_json_member_uint(writer, "device_stalls", connections.device_stalls);
     mcp_json_end_object(writer);
     mcp_json_key_write(writer, "requests");
     mcp_json_begin_object(writer);

@@ -12,13 +12,17 @@
 #include <tasks/task.h>
 #include <virtio/vsock.h>
 
-#define INPUT_MAX            (64u * 1024) /* that vsock keeps for one connection until it is read */
-#define RESTART_DELAY_US     1000000      /* doubled after each attempt that fails */
-#define RESTART_DELAY_MAX_US 60000000
+#define INPUT_MAX            (64u * 1024)      /* that vsock keeps for one connection until it is read */
+#define RESTART_DELAY_US     UINT64_C(1000000) /* doubled each time, until the device works for a while */
+#define RESTART_DELAY_MAX_US UINT64_C(60000000)
+#define REMIND_US            UINT64_C(10000000) /* of a device that holds packets and sends none */
+#define STALLED_US           UINT64_C(50000000) /* after that: it is taken for broken */
 
 static struct vsock *vsock;
+static uint64_t started_at;
 /* While there is no device, because it broke: when to look for it, and how long to wait after that. */
-static uint64_t restart_at = TASK_FOREVER, restart_delay;
+static uint64_t restart_at = TASK_FOREVER, restart_delay = RESTART_DELAY_US;
+static uint64_t reminded_at; /* TASK_FOREVER: it is not late */
 
 /* ---- streams ---- */
 
@@ -55,7 +59,15 @@ static const struct stream_operations operations = {
     .abort = stream_abort,
 };
 
-/* Called from vsock_poll. */
+/* Both are called from vsock_poll. */
+
+static bool may_connect(void *context, uint64_t cid, uint32_t peer_port, uint32_t local_port)
+{
+    (void)context;
+    (void)local_port;
+    return connection_is_welcome("vsock", cid, peer_port);
+}
+
 static void on_event(void *context, enum vsock_event event, struct vsock_connection *stream)
 {
     (void)context;
@@ -91,6 +103,7 @@ int vsock_listener_start_device(struct virtio_device *device)
     const struct vsock_config config = {.connections_max = CONNECTIONS_MAX + 8,
                                         .receive_buffer_size = connections_input_share(INPUT_MAX),
                                         .event = on_event,
+                                        .accept = may_connect,
                                         .wake = connections_wake};
     int error = vsock_create(device, &config, &vsock);
     if (error != 0) {
@@ -98,6 +111,8 @@ int vsock_listener_start_device(struct virtio_device *device)
         log_write(LOG_ERROR, "service", "the vsock device does not start: error %d", -error);
         return 0; /* vsock_create has taken the device, and destroyed it */
     }
+    started_at = timer_now_us();
+    reminded_at = TASK_FOREVER;
     error = vsock_listen(vsock, MCP_PORT);
     if (error != 0)
         log_write(LOG_ERROR, "service", "cannot listen on port %u: error %d", MCP_PORT, -error);
@@ -114,31 +129,60 @@ static bool announce(void)
     return vsock != NULL;
 }
 
-/* The device is reset and started again; its connections are lost, and their clients see that. */
-static void stop_broken_device(void)
+static void restart_later(void)
 {
-    log_write(LOG_ERROR, "service", "the vsock device is broken: starting it again");
+    restart_at = timer_now_us() + restart_delay;
+    restart_delay = restart_delay < RESTART_DELAY_MAX_US / 2 ? restart_delay * 2 : RESTART_DELAY_MAX_US;
+}
+
+/* The device is reset and started again; its connections are lost, and their clients see that. */
+static void stop_broken_device(const char *why)
+{
+    log_write(LOG_ERROR, "service", "the vsock device %s: starting it again", why);
     connections_drop(&operations);
     log_export_drop();
     vsock_destroy(vsock);
     vsock = NULL;
     connections_count_device_reset();
-    restart_delay = RESTART_DELAY_US;
-    restart_at = timer_now_us() + restart_delay;
+    if (timer_now_us() - started_at >= RESTART_DELAY_MAX_US)
+        restart_delay = RESTART_DELAY_US;
+    restart_later();
 }
 
 static void restart_device(void)
 {
     devices_start(VIRTIO_ID_VSOCK);
-    if (announce()) {
+    if (announce())
         restart_at = TASK_FOREVER;
-        return;
-    }
-    if (restart_delay < RESTART_DELAY_MAX_US / 2)
-        restart_delay *= 2;
     else
-        restart_delay = RESTART_DELAY_MAX_US;
-    restart_at = timer_now_us() + restart_delay;
+        restart_later();
+}
+
+/* Looks whether the device still sends. Returns when to look again. It is given the time after the reminder
+ * in any case: a machine that was paused is late through no fault of its device. */
+static uint64_t watch_device(void)
+{
+    uint64_t since = vsock_stalled_since(vsock), now = timer_now_us();
+    if (since == UINT64_MAX || now - since < REMIND_US) {
+        reminded_at = TASK_FOREVER;
+        return since == UINT64_MAX ? TASK_FOREVER : since + REMIND_US;
+    }
+    if (reminded_at == TASK_FOREVER) {
+        reminded_at = now;
+        log_write(LOG_WARNING, "service", "the vsock device has sent nothing for %llu s: telling it again",
+                  (unsigned long long)((now - since) / 1000000));
+        vsock_remind(vsock);
+    } else if (now - reminded_at >= STALLED_US) {
+        connections_count_device_stall();
+        stop_broken_device("sends nothing any more");
+        return restart_at;
+    }
+    return reminded_at + STALLED_US;
+}
+
+static uint64_t earlier(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
 }
 
 static uint64_t poll(void)
@@ -146,12 +190,11 @@ static uint64_t poll(void)
     if (vsock == NULL && timer_now_us() >= restart_at)
         restart_device();
     if (vsock != NULL && vsock_poll(vsock) != 0)
-        stop_broken_device();
-    if (vsock == NULL)
-        return restart_at;
-    uint64_t export_deadline = log_export_poll(vsock);
-    uint64_t deadline = vsock_deadline(vsock);
-    return export_deadline < deadline ? export_deadline : deadline;
+        stop_broken_device("is broken");
+    uint64_t due = vsock != NULL ? watch_device() : restart_at;
+    if (vsock != NULL)
+        due = earlier(due, earlier(log_export_poll(vsock), vsock_deadline(vsock)));
+    return due;
 }
 
 const struct listener vsock_listener = {.announce = announce, .poll = poll};

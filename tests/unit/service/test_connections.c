@@ -122,6 +122,8 @@ static void who_is_not_in_the_policy_is_refused(void **state)
     (void)state;
     uint64_t before = refusals();
     set_policy("vsock:2:7=all,connections=1;vsock:2:8=none");
+    assert_false(connection_is_welcome("vsock", 2, 6)); /* before the client is answered, where one can ask */
+    assert_true(connection_is_welcome("vsock", 2, 7));
     assert_null(come(6, PING, 1)->connection);
     assert_null(come(8, PING, 1)->connection);
     assert_true(clients[6].aborted && clients[8].aborted);
@@ -129,11 +131,12 @@ static void who_is_not_in_the_policy_is_refused(void **state)
     struct client again = clients[7];
     const struct stream stream = {
         .operations = &client_operations, .handle = &again, .kind = "vsock", .peer_cid = 2, .peer_port = 7};
+    assert_false(connection_is_welcome("vsock", 2, 7));
     assert_null(connection_open(&stream));
     assert_true(again.aborted);
     connection_reset(clients[7].connection);
     assert_non_null(connection_open(&stream)); /* its place is free as soon as the other is dead */
-    assert_int_equal(refusals() - before, 3);
+    assert_int_equal(refusals() - before, 5);
     (void)connections_poll();
     assert_true(clients[7].aborted);
 }
