@@ -338,6 +338,10 @@ static void strings_are_decoded(void **state)
     } cases[] = {
         {"\"\"", "", 0},
         {"\"abc\"", "abc", 3},
+        {"\"\\u0061\\u0062\\u0063\"", "abc", 3},
+        {"\"abcd\"", "abcd", 4},
+        {"\"abc\\u0064\"", "abcd", 4},
+        {"\"abc\\u0000\"", "abc", 4},
         {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t", 8},
         {"\"\\u0041\\u00e9\\u20AC\\uD83D\\uDE00\"", "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 10},
         {"\"\\uD800\\uDC00\\uDBFF\\uDFFF\"", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", 8},
@@ -364,8 +368,10 @@ static void strings_are_decoded(void **state)
             }
             free(buffer);
         }
-        assert_int_equal(mcp_json_equals(value, cases[i].decoded),
-                         strlen(cases[i].decoded) == cases[i].length);
+        for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++)
+            assert_int_equal(mcp_json_equals(value, cases[k].decoded),
+                             strlen(cases[k].decoded) == cases[i].length &&
+                                 memcmp(cases[k].decoded, cases[i].decoded, cases[i].length) == 0);
         mcp_json_free(document);
     }
 }
