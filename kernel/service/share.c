@@ -12,11 +12,14 @@
  * opened without looking at any disk. */
 #define ANSWER_TIMEOUT_US  10000000
 #define SESSION_TIMEOUT_US 3000000
+/* After that, the share is left alone for so long: inferences wait while somebody tries to load from it. */
+#define RETRY_US 10000000
 
 static struct virtio_fs *share;
 static bool share_known; /* there was one: look for it again */
 static struct interrupt_event answers;
 static uint64_t patience_us;
+static uint64_t retry_at_us;
 
 static int wait(void *context)
 {
@@ -63,7 +66,10 @@ struct virtio_fs *share_get(void)
         virtio_fs_destroy(share);
         share = NULL;
     }
-    if (share == NULL && share_known)
+    if (share == NULL && share_known && timer_now_us() >= retry_at_us) {
         devices_start(VIRTIO_ID_FS);
+        if (share == NULL)
+            retry_at_us = timer_now_us() + RETRY_US;
+    }
     return share;
 }

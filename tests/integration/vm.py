@@ -46,7 +46,7 @@ class Folder:
                                 XDG_STATE_HOME=str(self.path / "state"))
         # It is nobody's child: CTest kills a test that takes too long together with all of its descendants.
         self.janitor = subprocess.Popen(
-            ["sh", "-c", 'exec 3<&0; { read -r _ <&3; for s in "$2"/*.sock; do "$1" --stop --socket "$s"; done; '
+            ["sh", "-c", 'exec 3<&0; { read -r _ <&3; for s in "$2"/vm.sock "$2"/*.sock; do "$1" --stop --socket "$s"; done; '
              'rm -rf "$2"; } 2>/dev/null &', "sh", RUN, self.path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             env=self.environment, start_new_session=True)
         self.janitor.wait()
