@@ -7,7 +7,7 @@ import unittest
 
 from vm import VM
 
-SECRETS = [f"secret-{name}-7f3a" for name in ("prompt", "path", "method", "parameter", "member", "broken", "half")]
+SECRETS = [f"secret-{name}-7f3a" for name in ("prompt", "path", "method", "parameter", "member", "broken", "half", "echo", "long-echo")]
 
 
 def count_in_memory(pid, texts):
@@ -31,6 +31,8 @@ def tell_secrets(client):
     client.tool("infer", prompt="What is " + SECRETS[0])
     client.tool("infer", prompt="x" * 30000 + SECRETS[0] + "y" * 30000)
     client.request("tools/call", {"name": "load_model", "arguments": {"path": SECRETS[1]}})
+    for question in SECRETS[7], SECRETS[8] * 2000:  # which the answer repeats
+        client.request("prompts/get", {"name": "ask", "arguments": {"question": question}})
     client.error(SECRETS[2])
     client.request("ping", {"x": SECRETS[3]})
     client.start("tools/call", {"name": "infer", "arguments": {SECRETS[4]: 1}})
