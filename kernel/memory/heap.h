@@ -6,7 +6,8 @@
  * block costs what frames_alloc costs). Slabs that empty go back to the frames, but for one per class.
  *
  * One instance, for tasks of one CPU; not for interrupt handlers. Checked at every free: that the block is
- * one of ours, and not free already; at every allocation: that nobody wrote to the free block.
+ * one of ours, and not free already; at every allocation: that nobody wrote to the first 16 bytes of the free
+ * block.
  *
  * Freed memory is filled with HEAP_JUNK, so that what belongs to one client never reaches another, and a use
  * after free shows. Larger blocks than HEAP_FILLED_MAX, which only models have, are filled with

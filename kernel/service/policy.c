@@ -157,19 +157,26 @@ static int parse_peer(struct parser *parser, struct policy_rule *rule)
 
 static int parse_tools(struct parser *parser, struct policy_rule *rule)
 {
-    do {
-        struct word word = take_word(parser);
-        uint32_t bits = 0;
-        if (word_is(word, "all"))
-            bits = TOOLS_ALL;
+    struct word word = take_word(parser);
+    if (word_is(word, "none"))
+        return 0;
+    if (word_is(word, "all")) {
+        rule->tools = TOOLS_ALL;
+        return 0;
+    }
+    for (;;) {
+        uint32_t bit = 0;
         for (size_t i = 0; i < TOOL_COUNT; i++)
             if (word_is(word, tool_names[i]))
-                bits = 1u << i;
-        if (bits == 0 && !word_is(word, "none"))
-            return fail(parser, "not a tool, all or none:", word.length > 0 ? word : rest(parser));
-        rule->tools |= bits;
-    } while (take(parser, '+'));
-    return 0;
+                bit = 1u << i;
+        if (bit == 0)
+            return fail(parser, rule->tools == 0 ? "not a tool, all or none:" : "not a tool:",
+                        word.length > 0 ? word : rest(parser));
+        rule->tools |= bit;
+        if (!take(parser, '+'))
+            return 0;
+        word = take_word(parser);
+    }
 }
 
 static int parse_limit(struct parser *parser, struct policy_rule *rule)
@@ -190,6 +197,8 @@ static int parse_limit(struct parser *parser, struct policy_rule *rule)
         return fail(parser,
                     "not connections, calls, rate or message:", name.length > 0 ? name : rest(parser));
     }
+    if (count != NULL ? *count != 0 : rule->message_max != 0)
+        return fail(parser, "given twice:", name);
     if (!take(parser, '='))
         return fail(parser, "'=' is missing after", name);
     struct word value = take_word(parser);
