@@ -52,6 +52,50 @@ class BridgeRestart(unittest.TestCase):
                                      "anon_inode:[eventfd]": kinds["anon_inode:[eventfd]"]})
             self.assertIn(kinds["anon_inode:[eventfd]"], range(4, 7))
 
+    def await_line(self, text, seconds):
+        """Whether the serial log says so before long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if text in self.vm.serial():
+                return True
+            time.sleep(0.2)
+        return False
+
+    def test_one_that_stops_is_noticed(self):
+        """It takes nothing of what the guest sends: it is told again, then the guest starts its device again, and serves."""
+        def flood(client):
+            try:
+                while True:
+                    for request_id in [client.start("ping") for _ in range(50)]:
+                        client.answer(request_id)
+            except (Closed, OSError):
+                ended.set()
+
+        ended = threading.Event()
+        pid = self.vm.bridge_server_pid()
+        with self.vm.client() as client:
+            client.socket.settimeout(600)
+            threading.Thread(target=flood, args=(client,), daemon=True).start()
+            try:
+                for _ in range(10):  # at the moment when it stops nothing may be on the way
+                    time.sleep(0.2)
+                    os.kill(pid, signal.SIGSTOP)
+                    if self.await_line("has sent nothing for 10 s: telling it again", 30):
+                        break
+                    os.kill(pid, signal.SIGCONT)
+                self.assertTrue(self.await_line("sends nothing any more: starting it again", 300))
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            self.assertTrue(ended.wait(60), "the client does not learn that its connection is gone")
+        for _ in range(100):  # the guest starts its device after a second
+            try:
+                with self.vm.client() as client:
+                    counts = client.tool("health")["details"]["connections"]
+                break
+            except (Closed, OSError):
+                time.sleep(0.1)
+        self.assertEqual((counts["device_stalls"], counts["device_resets"], counts["open"]), (1, 1, 1))
+
     def test_killed_under_load(self):
         """What was answered was answered right; what was not, ends; no connection stays behind in the guest."""
         source = random.Random(4)

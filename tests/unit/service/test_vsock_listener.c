@@ -361,6 +361,8 @@ static void a_pause_is_not_the_devices_fault(void **state)
     device.stalled_since = now;
     now += 3600 * S;
     assert_int_equal(vsock_listener.poll(), now + 50 * S);
+    now += 49 * S;
+    assert_int_equal(vsock_listener.poll(), now + S);
     assert_int_equal(device.reminders, 1);
     assert_int_equal(stalls, 1);
     assert_true(device.created);
