@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Builds the kernel image from two copies of the sources, and fails if the two files differ in a single byte.
 
-  reproducible.py --cmake CMAKE --source FOLDER --cc COMPILER --build-type TYPE
+  reproducible.py --cmake CMAKE --source FOLDER --cc COMPILER --build-type=TYPE
 
 What differs between the builds: the source folder, where the build folder lies, time zone, language and umask, and the
 number of jobs.
