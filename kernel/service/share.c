@@ -12,6 +12,7 @@
  * opened without looking at any disk. */
 #define ANSWER_TIMEOUT_US  10000000
 #define SESSION_TIMEOUT_US 3000000
+#define REMIND_US          1000000 /* of what it has been asked, before that: it may have missed it */
 /* After that, the share is left alone for so long: inferences wait while somebody tries to load from it. */
 #define RETRY_US 10000000
 
@@ -24,7 +25,16 @@ static uint64_t retry_at_us;
 static int wait(void *context)
 {
     (void)context;
-    return interrupt_event_wait(&answers, timer_now_us() + patience_us);
+    uint64_t start = timer_now_us();
+    if (share == NULL) /* the session begins */
+        return interrupt_event_wait(&answers, start + patience_us);
+    int error = interrupt_event_wait(&answers, start + REMIND_US);
+    if (error != -ETIMEDOUT)
+        return error;
+    log_write(LOG_INFO, "share", "'%s' has said nothing for a second: telling it again",
+              virtio_fs_tag(share));
+    virtio_fs_remind(share);
+    return interrupt_event_wait(&answers, start + patience_us);
 }
 
 INTERRUPT_CODE static void wake(void *context)

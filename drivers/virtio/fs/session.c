@@ -130,6 +130,14 @@ bool virtio_fs_broken(const struct virtio_fs *fs)
     return fs->broken;
 }
 
+void virtio_fs_remind(struct virtio_fs *fs)
+{
+    if (fs->broken)
+        return;
+    virtio_queue_kick_again(fs->priority_queue);
+    virtio_queue_kick_again(fs->request_queue);
+}
+
 const char *virtio_fs_tag(const struct virtio_fs *fs)
 {
     return fs->tag;

@@ -167,6 +167,30 @@ static void test_close_when_broken(void **state)
     fuse_stop_any();
 }
 
+/* The device is told again though nothing has come since it was told last; a broken one is not. */
+static void test_remind(void **state)
+{
+    (void)state;
+    unsigned kicks[2];
+    struct virtio_fs_space space;
+
+    fuse_start();
+    for (size_t i = 0; i < 2; i++)
+        kicks[i] = fuse_server.function->queues[i].kicks;
+    virtio_fs_remind(fuse_server.fs);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(fuse_server.function->queues[i].kicks, kicks[i] + 1);
+    assert_int_equal(virtio_fs_statfs(fuse_server.fs, &space), 0);
+    fuse_server.fail_wait_at = fuse_server.waits + 1;
+    assert_int_equal(virtio_fs_statfs(fuse_server.fs, &space), -ETIMEDOUT);
+    for (size_t i = 0; i < 2; i++)
+        kicks[i] = fuse_server.function->queues[i].kicks;
+    virtio_fs_remind(fuse_server.fs);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(fuse_server.function->queues[i].kicks, kicks[i]);
+    fuse_stop_any();
+}
+
 static void test_device_fails(void **state)
 {
     (void)state;
@@ -302,10 +326,15 @@ static void test_one_gives_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_allocation_fails), cmocka_unit_test(test_one_page),
-        cmocka_unit_test(test_every_wait_gives_up),    cmocka_unit_test(test_close_when_broken),
-        cmocka_unit_test(test_device_fails),           cmocka_unit_test(test_many_callers),
-        cmocka_unit_test(test_one_request_for_all),    cmocka_unit_test(test_one_gives_up),
+        cmocka_unit_test(test_every_allocation_fails),
+        cmocka_unit_test(test_one_page),
+        cmocka_unit_test(test_every_wait_gives_up),
+        cmocka_unit_test(test_close_when_broken),
+        cmocka_unit_test(test_remind),
+        cmocka_unit_test(test_device_fails),
+        cmocka_unit_test(test_many_callers),
+        cmocka_unit_test(test_one_request_for_all),
+        cmocka_unit_test(test_one_gives_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
