@@ -20,7 +20,7 @@ struct connection;
 
 /* Serves `server` from here on, to the clients of `count` listeners; both must stay. Says in the log where
  * they connect. */
-void connections_start(struct mcp_server *server, const struct listener *const *listeners, size_t count);
+void connections_start(struct mcp_server *server, const struct listener *const *all, size_t count);
 
 /* One round: asks each listener, and gives each connection its turn. Returns when the next is due: 0 for at
  * once, TASK_FOREVER for when it is woken. */

@@ -73,10 +73,11 @@ static void a_batch_does_not_take_the_memory(void **state)
 {
     (void)state;
     static char batch[250 * sizeof CALL("100", "health")];
-    strcpy(batch, "[");
+    size_t length = 0;
     for (unsigned i = 0; i < 250; i++)
-        strcat(batch, i > 0 ? "," CALL("1", "health") : CALL("1", "health"));
-    strcat(batch, "]\n");
+        length +=
+            log_format(batch + length, sizeof batch - length, "%s" CALL("1", "health"), i > 0 ? "," : "[");
+    (void)log_format(batch + length, sizeof batch - length, "]\n");
     struct client *client = come(0, PING, 0);
     use_version(client, "2025-03-26");
     client->window = 0;

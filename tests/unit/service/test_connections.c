@@ -52,14 +52,11 @@ static void a_batch_counts_as_what_it_holds(void **state)
         "26\","
         "\"capabilities\":{},\"clientInfo\":{\"name\":\"x\",\"version\":\"1\"}}}\n";
     static char batch[20 * sizeof PING];
-    strcpy(batch, "[");
-    for (unsigned i = 0; i < 15; i++) {
-        char one[64];
-        (void)snprintf(one, sizeof one, "%s{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"ping\"}",
-                       i > 0 ? "," : "", i);
-        strcat(batch, one);
-    }
-    strcat(batch, "]\n");
+    size_t length = 0;
+    for (unsigned i = 0; i < 15; i++)
+        length += log_format(batch + length, sizeof batch - length,
+                             "%s{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"ping\"}", i > 0 ? "," : "[", i);
+    (void)log_format(batch + length, sizeof batch - length, "]\n");
     struct client *client = come(0, initialise, 1);
     (void)connections_poll();
     client->request = batch;

@@ -18,7 +18,7 @@
 #include <tasks/task.h>
 
 static uint64_t now;
-static const struct airt_hooks *hooks; /* that the model was loaded with */
+static const struct airt_hooks *model_hooks; /* that the model was loaded with */
 static void (*model_task)(void *argument);
 static jmp_buf idle;
 
@@ -65,13 +65,13 @@ static void run(void)
 
 /* ---- the runtime, which only takes the hooks, and no share ---- */
 
-int airt_load(const struct airt_hooks *with, const struct airt_source *source, struct airt_model **model,
+int airt_load(const struct airt_hooks *hooks, const struct airt_source *source, struct airt_model **model,
               struct airt_error *error)
 {
     static char loaded;
     (void)source;
     (void)error;
-    hooks = with;
+    model_hooks = hooks;
     *model = (struct airt_model *)(void *)&loaded;
     return 0;
 }
@@ -169,7 +169,7 @@ static void do_work(void *argument)
 {
     struct work *work = argument;
     work->done++;
-    work->yielded = hooks->yield(hooks->context);
+    work->yielded = model_hooks->yield(model_hooks->context);
 }
 
 static void refuse_work(void *argument)
@@ -206,7 +206,7 @@ static void a_job_is_asked_about_itself_alone(void **state)
     struct work first = {0}, second = {0};
     const struct job cancelled = {
         .run = cancel_and_do, .refuse = refuse_work, .unwanted = is_unwanted, .argument = &first, .owner = 1};
-    assert_int_equal(hooks->yield(hooks->context), 0); /* no job, nobody to ask */
+    assert_int_equal(model_hooks->yield(model_hooks->context), 0); /* no job, nobody to ask */
     assert_int_equal(model_queue(&cancelled), 0);
     run();
     assert_int_equal(first.done, 1);
@@ -218,7 +218,7 @@ static void a_job_is_asked_about_itself_alone(void **state)
     assert_int_equal(second.yielded, 0);
     assert_int_equal(first.asked, asked);
     asked = second.asked;
-    assert_int_equal(hooks->yield(hooks->context), 0);
+    assert_int_equal(model_hooks->yield(model_hooks->context), 0);
     assert_int_equal(second.asked, asked); /* it is over, and its memory another's */
 }
 

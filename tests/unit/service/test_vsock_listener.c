@@ -29,7 +29,7 @@ struct vsock {
     unsigned polls, reminders;
 };
 
-static struct vsock device;
+static struct vsock played;
 static bool present = true;
 static unsigned starts, drops, resets, stalls;
 static uint64_t now;
@@ -42,15 +42,15 @@ uint64_t timer_now_us(void)
     return now;
 }
 
-int vsock_create(struct virtio_device *virtio, const struct vsock_config *config, struct vsock **vsock)
+int vsock_create(struct virtio_device *device, const struct vsock_config *config, struct vsock **vsock)
 {
-    (void)virtio;
-    assert_false(device.created);
+    (void)device;
+    assert_false(played.created);
     if (!present)
         return -EIO;
-    device = (struct vsock){
+    played = (struct vsock){
         .created = true, .config = *config, .stalled_since = UINT64_MAX, .deadline = UINT64_MAX};
-    *vsock = &device;
+    *vsock = &played;
     return 0;
 }
 
@@ -137,7 +137,7 @@ bool connection_is_welcome(const char *kind, uint64_t peer_cid, uint32_t peer_po
 
 uint64_t log_export_poll(struct vsock *vsock)
 {
-    assert_ptr_equal(vsock, &device);
+    assert_ptr_equal(vsock, &played);
     return TASK_FOREVER;
 }
 
@@ -257,14 +257,14 @@ static void the_policy_is_asked_first(void **state)
     assert_int_equal(vsock_listener_start_device(NULL), 0);
     assert_int_equal(vsock_listener_start_device(NULL), -EBUSY);
     assert_true(vsock_listener.announce());
-    assert_false(device.config.accept(device.config.context, 7, 99, 5000));
+    assert_false(played.config.accept(played.config.context, 7, 99, 5000));
     welcome = true;
-    assert_true(device.config.accept(device.config.context, 7, 99, 5000));
-    assert_false(device.config.accept(device.config.context, 7, 98, 5000));
+    assert_true(played.config.accept(played.config.context, 7, 99, 5000));
+    assert_false(played.config.accept(played.config.context, 7, 98, 5000));
     assert_true(vsock_listener.poll() == TASK_FOREVER);
-    device.deadline = 42;
+    played.deadline = 42;
     assert_int_equal(vsock_listener.poll(), 42);
-    device.deadline = UINT64_MAX;
+    played.deadline = UINT64_MAX;
 }
 
 /* One second, two, four... to a minute, for a device that does not come back; then it is there again. */
@@ -272,11 +272,11 @@ static void a_broken_device_is_started_again(void **state)
 {
     (void)state;
     now += 100 * S;
-    device.poll_result = -EIO;
+    played.poll_result = -EIO;
     present = false;
     uint64_t due = vsock_listener.poll(), delay = S;
     assert_int_equal(resets, 1);
-    assert_false(device.created);
+    assert_false(played.created);
     for (unsigned i = 0; i < 10; i++) {
         assert_int_equal(due - now, delay);
         starts = 0;
@@ -291,8 +291,8 @@ static void a_broken_device_is_started_again(void **state)
     present = true;
     now = due;
     assert_true(vsock_listener.poll() == TASK_FOREVER);
-    assert_true(device.created);
-    assert_int_equal(device.polls, 1);
+    assert_true(played.created);
+    assert_int_equal(played.polls, 1);
     assert_int_equal(resets, 1);
 }
 
@@ -303,16 +303,16 @@ static void the_delay_grows_while_it_breaks(void **state)
     now += 100 * S;
     uint64_t delay = S;
     for (unsigned i = 0; i < 8; i++) {
-        device.poll_result = -EIO;
+        played.poll_result = -EIO;
         uint64_t due = vsock_listener.poll();
         assert_int_equal(due - now, delay);
         delay = delay < 30 * S ? delay * 2 : 60 * S;
         now = due;
         assert_true(vsock_listener.poll() == TASK_FOREVER);
-        assert_true(device.created);
+        assert_true(played.created);
     }
     now += 60 * S;
-    device.poll_result = -EIO;
+    played.poll_result = -EIO;
     uint64_t due = vsock_listener.poll();
     assert_int_equal(due - now, S);
     now = due;
@@ -324,24 +324,24 @@ static void a_device_that_sends_nothing_is_told_again_and_then_started_again(voi
     (void)state;
     unsigned before = resets;
     uint64_t start = now += 100 * S;
-    device.stalled_since = start;
+    played.stalled_since = start;
     assert_int_equal(vsock_listener.poll(), start + 10 * S);
     now = start + 10 * S - 1;
     assert_int_equal(vsock_listener.poll(), start + 10 * S);
-    assert_int_equal(device.reminders, 0);
+    assert_int_equal(played.reminders, 0);
     now = start + 10 * S;
     assert_int_equal(vsock_listener.poll(), start + 60 * S);
     assert_int_equal(vsock_listener.poll(), start + 60 * S);
-    assert_int_equal(device.reminders, 1); /* once */
+    assert_int_equal(played.reminders, 1); /* once */
 
     /* It had slept: all is well again, and the next time counts from its own start. */
-    device.stalled_since = UINT64_MAX;
+    played.stalled_since = UINT64_MAX;
     assert_true(vsock_listener.poll() == TASK_FOREVER);
     start = now += 100 * S;
-    device.stalled_since = start;
+    played.stalled_since = start;
     now = start + 10 * S;
     (void)vsock_listener.poll();
-    assert_int_equal(device.reminders, 2);
+    assert_int_equal(played.reminders, 2);
     now = start + 60 * S - 1;
     assert_int_equal(vsock_listener.poll(), start + 60 * S);
     assert_int_equal(resets, before);
@@ -351,22 +351,22 @@ static void a_device_that_sends_nothing_is_told_again_and_then_started_again(voi
     assert_int_equal(stalls, 1);
     now += S;
     assert_true(vsock_listener.poll() == TASK_FOREVER);
-    assert_true(device.created);
+    assert_true(played.created);
 }
 
 /* The machine was paused for an hour, with a packet on its way. */
 static void a_pause_is_not_the_devices_fault(void **state)
 {
     (void)state;
-    device.stalled_since = now;
+    played.stalled_since = now;
     now += 3600 * S;
     assert_int_equal(vsock_listener.poll(), now + 50 * S);
     now += 49 * S;
     assert_int_equal(vsock_listener.poll(), now + S);
-    assert_int_equal(device.reminders, 1);
+    assert_int_equal(played.reminders, 1);
     assert_int_equal(stalls, 1);
-    assert_true(device.created);
-    device.stalled_since = now; /* it moves again, and has more to send */
+    assert_true(played.created);
+    played.stalled_since = now; /* it moves again, and has more to send */
     assert_int_equal(vsock_listener.poll(), now + 10 * S);
 }
 
