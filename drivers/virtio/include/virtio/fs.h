@@ -52,7 +52,7 @@ void virtio_fs_destroy(struct virtio_fs *fs);
 bool virtio_fs_broken(const struct virtio_fs *fs);
 
 /* Tells the device once more of what it has been asked, as the `wait` hook may want when nothing comes for
- * long: virtiofsd of QEMU 7.2 misses a notification now and then, since it has no barrier between the event
+ * long: virtiofsd of QEMU 7.2 may miss a notification, since it has no barrier between the event
  * index that it writes and the look whether more has come (section 2.7.13.4.1, from the other side). From the
  * task that waits; harmless at any time. */
 void virtio_fs_remind(struct virtio_fs *fs);
