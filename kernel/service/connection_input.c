@@ -25,11 +25,6 @@ uint64_t connections_current(void)
     return current != NULL ? current->number : 0;
 }
 
-const struct policy_rule *connections_current_rule(void)
-{
-    return current != NULL ? current->rule : NULL;
-}
-
 /* One message can hold many calls, so they are counted here, too. */
 const char *connections_current_excess(void)
 {

@@ -53,18 +53,16 @@ static int send_bytes(struct connection *connection, const void *bytes, size_t l
 
 /* ---- notices ---- */
 
-static const char *notices_of; /* the tool that tells the same; NULL: what is sent are answers */
+static bool sending_notices;
 
-void connections_notices(const char *tool)
+void connections_notices(bool begin)
 {
-    notices_of = tool;
+    sending_notices = begin;
 }
 
 /* Nobody asked for a notice at this moment, so no limit of requests bounds them. */
-static bool is_for(const struct connection *connection)
+static bool has_room(const struct connection *connection)
 {
-    if (!policy_gives(connection->rule, notices_of))
-        return false;
     if (!connections_output_is_high(connection->output.size))
         return true;
     connections_count_missed();
@@ -80,7 +78,7 @@ int connection_send_message(void *context, const char *message, size_t length)
     struct connection *connection = context;
     if (connection->dead)
         return -ECONNRESET;
-    if (notices_of != NULL && !is_for(connection))
+    if (sending_notices && !has_room(connection))
         return 0;
     uint8_t header[MCP_FRAME_HEADER_SIZE];
     size_t header_length;

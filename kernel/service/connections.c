@@ -97,8 +97,10 @@ static struct connection *create(const struct stream *stream, const struct polic
     *connection = (struct connection){
         .number = statistics.accepted + 1, .stream = *stream, .rule = rule, .progress_at = timer_now_us()};
     mcp_reader_initialise(&connection->reader, &kernel_transport_memory);
-    if (mcp_session_open(mcp, connection_send_message, connection, &connection->session) == 0)
+    if (mcp_session_open(mcp, connection_send_message, connection, &connection->session) == 0) {
+        mcp_session_allow(connection->session, rule->tools);
         return connection;
+    }
     budget_free(&client_pool, connection, sizeof *connection);
     return NULL;
 }

@@ -53,18 +53,16 @@ size_t connections_input_share(size_t most);
 
 /* ---- for tools, while a request is being handled ---- */
 
-/* The number of the connection that asks, which no other ever has, and its rule; 0 and NULL outside of a
- * handler. */
+/* The number of the connection that asks, which no other ever has; 0 outside of a handler. */
 uint64_t connections_current(void);
-const struct policy_rule *connections_current_rule(void);
 /* Why it may not have this call done too, for an overload error; NULL when it may. */
 const char *connections_current_excess(void);
 
 /* ---- for notices ---- */
 
-/* What is sent from here on, until it is called with NULL, are notices: they reach those clients alone whose
- * rule gives `tool`, and who read what they get. */
-void connections_notices(const char *tool);
+/* What is sent between a call with true and one with false are notices: they reach those clients alone who
+ * read what they get. */
+void connections_notices(bool begin);
 
 /* ---- for everybody ---- */
 

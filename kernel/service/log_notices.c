@@ -39,9 +39,9 @@ static void tell_line(const struct log_entry *entry)
                                                 [LOG_WARNING] = MCP_LOG_WARNING,
                                                 [LOG_INFO] = MCP_LOG_INFO,
                                                 [LOG_DEBUG] = MCP_LOG_DEBUG};
-    connections_notices("logs");
+    connections_notices(true);
     mcp_server_log(server, levels[entry->level], entry->subsystem, entry->text);
-    connections_notices(NULL);
+    connections_notices(false);
 }
 
 uint64_t log_notices_poll(void)
@@ -62,8 +62,8 @@ uint64_t log_notices_poll(void)
         return update_at;
     updated = false;
     update_at = now + UPDATE_INTERVAL_US;
-    connections_notices("logs");
+    connections_notices(true);
     mcp_server_resource_updated(server, RESOURCE_LOG);
-    connections_notices(NULL);
+    connections_notices(false);
     return TASK_FOREVER;
 }

@@ -12,6 +12,7 @@
 static const char *const tool_names[] = {"infer", "health", "metadata", "load_model", "logs"};
 
 #define TOOL_COUNT (sizeof tool_names / sizeof tool_names[0])
+_Static_assert(TOOL_COUNT < 31, "a bit for each, and one for all others");
 
 struct parser {
     const char *at, *end;
@@ -282,10 +283,10 @@ const struct policy_rule *policy_find(const struct policy *policy, const char *k
     return NULL;
 }
 
-bool policy_gives(const struct policy_rule *rule, const char *tool)
+uint32_t policy_needs(const char *tool)
 {
     for (size_t i = 0; i < TOOL_COUNT; i++)
         if (strcmp(tool_names[i], tool) == 0)
-            return (rule->tools >> i & 1) != 0;
-    return rule->tools == TOOLS_ALL;
+            return 1u << i;
+    return 1u << 31;
 }

@@ -57,7 +57,7 @@ int policy_parse(struct policy *policy, const char *text, size_t length, char *e
 const struct policy_rule *policy_find(const struct policy *policy, const char *kind, uint64_t cid,
                                       uint32_t port);
 
-/* Whether a rule gives the tool. An unknown name is given by `all` alone. */
-bool policy_gives(const struct policy_rule *rule, const char *tool);
+/* The bit of a tool among a rule's `tools`; of an unknown name, one that `all` alone has. */
+uint32_t policy_needs(const char *tool);
 
 #endif

@@ -10,6 +10,7 @@
 #include <logging/log.h>
 #include <service/model.h>
 #include <service/model_list.h>
+#include <service/policy.h>
 #include <service/resources.h>
 #include <service/share.h>
 #include <service/tools.h>
@@ -37,7 +38,7 @@ static size_t write_lines(char *text, size_t size)
 static void read_log(struct mcp_call *call, void *context)
 {
     (void)context;
-    if (!tools_permit(call, "logs"))
+    if (!tools_admit(call))
         return;
     size_t size = write_lines(NULL, 0);
     char *text = budget_alloc(&client_pool, size);
@@ -60,7 +61,7 @@ static struct virtio_fs *working_share(void)
 /* Runs a job with the call now, or where it waits for the host in the model task. */
 static void run_or_queue(struct mcp_call *call, void (*run)(void *argument))
 {
-    if (!tools_permit(call, "metadata"))
+    if (!tools_admit(call))
         return;
     if (share_tag() == NULL)
         run(call);
@@ -187,7 +188,7 @@ static void prompt_ask(struct mcp_call *call, void *context)
     const char *question;
     size_t length;
     (void)context;
-    if (!tools_permit(call, "infer") || mcp_call_string(call, "question", &question, &length) != 0)
+    if (!tools_admit(call) || mcp_call_string(call, "question", &question, &length) != 0)
         return;
     struct airt_description description = {"the model", "", "", "", 0, 0};
     if (model_get() != NULL)
@@ -230,7 +231,7 @@ static void run_complete_question(void *argument)
 static void complete_question(struct mcp_call *call, void *context)
 {
     (void)context;
-    if (tools_permit(call, "infer"))
+    if (tools_admit(call))
         tools_queue(run_complete_question, tools_refuse, call);
 }
 
@@ -238,37 +239,42 @@ static void complete_question(struct mcp_call *call, void *context)
 
 int resources_add(struct mcp_server *server)
 {
-    static const struct mcp_resource resources[] = {
+    const uint32_t log = policy_needs("logs"), models = policy_needs("metadata");
+    const struct mcp_resource resources[] = {
         {.uri = RESOURCE_LOG,
          .name = "kernel log",
          .title = "The kernel's log",
          .description = "All lines that the log remembers, the oldest first.",
          .mime_type = "text/plain",
+         .needs = log,
          .handler = read_log},
         {.uri = RESOURCE_MODELS,
          .name = "models",
          .title = "Models that can be loaded",
          .description = "The boot modules and the files of the share, with sizes, and which is loaded.",
          .mime_type = "application/json",
+         .needs = models,
          .handler = read_models},
         {.uri = RESOURCE_MODELS "{+path}",
          .name = "model",
          .title = "One model that can be loaded",
          .description = "Where it is, and its size.",
          .mime_type = "application/json",
+         .needs = models,
          .handler = read_model,
          .complete = complete_path},
     };
     static const struct mcp_prompt_argument arguments[] = {
         {.name = "question", .description = "what to ask", .required = true}};
-    static const struct mcp_prompt prompt = {.name = "ask",
-                                             .title = "Ask the model in the machine",
-                                             .description = "Has a question answered by the model that the "
-                                                            "machine has loaded, by its tool infer.",
-                                             .arguments = arguments,
-                                             .argument_count = 1,
-                                             .handler = prompt_ask,
-                                             .complete = complete_question};
+    const struct mcp_prompt prompt = {.name = "ask",
+                                      .title = "Ask the model in the machine",
+                                      .description = "Has a question answered by the model that the "
+                                                     "machine has loaded, by its tool infer.",
+                                      .arguments = arguments,
+                                      .argument_count = 1,
+                                      .needs = policy_needs("infer"),
+                                      .handler = prompt_ask,
+                                      .complete = complete_question};
     int error = 0;
     for (size_t i = 0; error == 0 && i < sizeof resources / sizeof resources[0]; i++)
         error = mcp_server_add_resource(server, &resources[i]);

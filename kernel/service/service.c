@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <arch/timer.h>
 #include <hooks/library_memory.h>
+#include <hooks/random.h>
 #include <logging/log.h>
 #include <mcp/server.h>
 #include <service/access.h>
@@ -9,6 +11,7 @@
 #include <service/log_export.h>
 #include <service/log_notices.h>
 #include <service/model.h>
+#include <service/policy.h>
 #include <service/resources.h>
 #include <service/service.h>
 #include <service/tools.h>
@@ -22,6 +25,18 @@ static void report(void *context, const char *line)
     log_write(LOG_ERROR, "service", "%s", line);
 }
 
+static int entropy(void *context, void *bytes, size_t size)
+{
+    (void)context;
+    return kernel_random(bytes, size);
+}
+
+static uint64_t clock_ms(void *context)
+{
+    (void)context;
+    return timer_now_us() / 1000;
+}
+
 int service_start(const struct boot_info *boot, const struct options *options)
 {
     static const struct mcp_server_config config = {
@@ -31,12 +46,15 @@ int service_start(const struct boot_info *boot, const struct options *options)
         .instructions = "Ask the model with infer; health, metadata and logs tell about the machine it runs "
                         "on; load_model changes the model.",
         .logging = true,
+        .entropy = entropy,
+        .clock_ms = clock_ms,
         .methods_are_tools = true,
         .report = report,
     };
     client_pool_initialise();
     struct mcp_server_config with_memory = config;
     with_memory.memory = kernel_mcp_memory;
+    with_memory.logging_needs = policy_needs("logs");
     with_memory.memory_per_session = client_pool.limit / 8;
     struct mcp_server *server;
     int error = mcp_server_create(&with_memory, &server);

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <logging/log.h>
 #include <service/connections.h>
 #include <service/model.h>
 #include <service/policy.h>
@@ -31,16 +30,8 @@ void tools_queue(void (*run)(void *call), void (*refuse)(void *call), struct mcp
         refuse(call);
 }
 
-bool tools_permit(struct mcp_call *call, const char *tool)
+bool tools_admit(struct mcp_call *call)
 {
-    const struct policy_rule *rule = connections_current_rule();
-    if (rule == NULL || !policy_gives(rule, tool)) {
-        char text[100];
-        (void)log_format(text, sizeof text, "the policy of this machine does not give '%s' to this client",
-                         tool);
-        mcp_call_error(call, TOOL_ERROR_FORBIDDEN, text);
-        return false;
-    }
     const char *excess = connections_current_excess();
     if (excess != NULL)
         tools_overloaded(call, excess);
@@ -48,10 +39,10 @@ bool tools_permit(struct mcp_call *call, const char *tool)
 }
 
 /* The handler that every tool is registered with; `context` is the tool. */
-static void call_if_given(struct mcp_call *call, void *context)
+static void call_if_admitted(struct mcp_call *call, void *context)
 {
     const struct mcp_tool *tool = context;
-    if (tools_permit(call, tool->name))
+    if (tools_admit(call))
         tool->handler(call, tool->context);
 }
 
@@ -59,7 +50,8 @@ int tools_add(struct mcp_server *server, const struct mcp_tool *tools, size_t co
 {
     for (size_t i = 0; i < count; i++) {
         struct mcp_tool tool = tools[i];
-        tool.handler = call_if_given;
+        tool.needs = policy_needs(tool.name);
+        tool.handler = call_if_admitted;
         tool.context = (void *)(uintptr_t)&tools[i];
         int error = mcp_server_add_tool(server, &tool);
         if (error != 0)

@@ -11,13 +11,12 @@
 int tools_model_add(struct mcp_server *server);  /* infer, metadata, load_model */
 int tools_system_add(struct mcp_server *server); /* health, logs */
 
-/* Adds `count` tools, which must stay. Their handlers are called only for clients whom the policy gives the
- * tool; others are told so. */
+/* Adds `count` tools, which must stay. Clients whom the policy does not give a tool do not see it. */
 int tools_add(struct mcp_server *server, const struct mcp_tool *tools, size_t count);
 
-/* Whether the client whose request is handled may have the call done: the policy gives it the tool, and
- * neither its unanswered calls nor its unread answers are too many. Answers the call if not. */
-bool tools_permit(struct mcp_call *call, const char *tool);
+/* Whether the client whose request is handled may have the call done: neither its unanswered calls nor its
+ * unread answers are too many. Answers the call if not. */
+bool tools_admit(struct mcp_call *call);
 
 /* Queues run(call) for the model task, on behalf of the client whose request is handled at the moment;
  * refuse(call) comes instead, at once or later, when too many wait, when it has waited too long, or when the
@@ -28,7 +27,5 @@ void tools_queue(void (*run)(void *call), void (*refuse)(void *call), struct mcp
 void tools_refuse(void *call);
 /* Answers that the machine has too much to do. */
 void tools_overloaded(struct mcp_call *call, const char *message);
-
-#define TOOL_ERROR_FORBIDDEN (-32003) /* JSON-RPC error: the policy does not give the tool to this client */
 
 #endif

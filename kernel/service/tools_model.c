@@ -194,9 +194,9 @@ static void run_load(void *argument)
     mcp_json_member_double(writer, "latency_ms", (double)(timer_now_us() - start) / 1000.0);
     mcp_json_end_object(writer);
     mcp_call_finish(call);
-    connections_notices("metadata");
+    connections_notices(true);
     mcp_server_resource_updated(server_of_tools, RESOURCE_MODELS);
-    connections_notices(NULL);
+    connections_notices(false);
 }
 
 static void load_model(struct mcp_call *call, void *context)

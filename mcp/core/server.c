@@ -125,13 +125,16 @@ bool session_may_use(const struct mcp_session *session, uint32_t needs)
     return (needs & ~session->allowed) == 0;
 }
 
-bool request_may_use(const struct request *request, uint32_t needs)
+bool request_may_use(const struct request *request, uint32_t needs, const char *name)
 {
-    bool may = session_may_use(request->session, needs);
+    struct text text = {0};
 
-    if (!may)
-        reply_error(&request->reply, MCP_ERROR_FORBIDDEN, "Forbidden: this client may not use it", NULL);
-    return may;
+    if (session_may_use(request->session, needs))
+        return true;
+    text_add(&text, "Forbidden: this client may not use ");
+    text_add(&text, name);
+    reply_error(&request->reply, MCP_ERROR_FORBIDDEN, text.bytes, NULL);
+    return false;
 }
 
 void session_enter(struct mcp_session *session)

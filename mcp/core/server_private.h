@@ -83,8 +83,8 @@ void session_leave(struct mcp_session *session);
 void session_send(struct mcp_session *session, const char *message, size_t length, const char *id,
                   size_t id_length);
 bool session_may_use(const struct mcp_session *session, uint32_t needs);
-/* The same; answers where it may not. */
-bool request_may_use(const struct request *request, uint32_t needs);
+/* The same; answers where it may not use what is called `name`. */
+bool request_may_use(const struct request *request, uint32_t needs, const char *name);
 /* Whether it may hold `size` bytes more. */
 bool session_has_room(const struct mcp_session *session, size_t size);
 

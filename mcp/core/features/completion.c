@@ -12,6 +12,7 @@ struct target {
     mcp_call_handler complete; /* NULL: nobody; the answer is empty */
     void *context;
     uint32_t needs;
+    const char *name;
 };
 
 static bool prompt_has_argument(const struct mcp_prompt *prompt, struct mcp_json name)
@@ -35,7 +36,8 @@ static const char *find_target(const struct mcp_server *server, struct mcp_json 
             return "ref names no prompt";
         if (!prompt_has_argument(&entry->prompt, argument_name))
             return "argument names none of the prompt's";
-        *target = (struct target){entry->prompt.complete, entry->prompt.context, entry->item.needs};
+        *target = (struct target){entry->prompt.complete, entry->prompt.context, entry->item.needs,
+                                  entry->prompt.name};
         return NULL;
     }
     if (mcp_json_equals(type, "ref/resource")) {
@@ -45,7 +47,8 @@ static const char *find_target(const struct mcp_server *server, struct mcp_json 
             return "ref names no resource template";
         if (!uri_template_has_variable(entry->resource.uri, argument_name))
             return "argument names no variable of the template";
-        *target = (struct target){entry->resource.complete, entry->resource.context, entry->item.needs};
+        *target = (struct target){entry->resource.complete, entry->resource.context, entry->item.needs,
+                                  entry->resource.uri};
         return NULL;
     }
     return "ref must be of type ref/prompt or ref/resource";
@@ -101,7 +104,7 @@ static void handle_complete(const struct request *request)
         wrong = find_target(request->session->server, mcp_json_member(request->params, "ref"), name, &target);
     if (wrong != NULL)
         reply_invalid_params(&request->reply, wrong);
-    else if (request_may_use(request, target.needs))
+    else if (request_may_use(request, target.needs, target.name))
         run(request, &target, argument);
 }
 

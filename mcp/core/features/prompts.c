@@ -188,7 +188,7 @@ static void handle_get(const struct request *request)
     } else if (entry == NULL) {
         text_add(&text, "unknown prompt ");
         text_add_quoted(&text, name);
-    } else if (!request_may_use(request, entry->item.needs)) {
+    } else if (!request_may_use(request, entry->item.needs, entry->prompt.name)) {
         return;
     } else if (check_arguments(&entry->prompt, arguments, &text)) {
         run_get(request, &entry->prompt, arguments);

@@ -271,7 +271,7 @@ static void handle_read(const struct request *request)
     if (entry == NULL) {
         reply_resource_not_found(&request->reply, text->bytes);
         block_release(server, text);
-    } else if (!request_may_use(request, entry->item.needs)) {
+    } else if (!request_may_use(request, entry->item.needs, entry->resource.uri)) {
         block_release(server, text);
     } else if (uri_is_template(entry->resource.uri)) {
         read_by_template(request, &entry->resource, text);

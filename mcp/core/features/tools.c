@@ -196,7 +196,7 @@ void call_tool(const struct request *request, struct tool_entry *entry, struct m
     struct text why = {0};
     struct mcp_call *call;
 
-    if (!request_may_use(request, entry->item.needs))
+    if (!request_may_use(request, entry->item.needs, entry->tool.name))
         return;
     call = call_begin(request, as_method ? CALL_METHOD : CALL_TOOL, entry->tool.handler,
                       entry->tool.cancelled, entry->tool.context, arguments);

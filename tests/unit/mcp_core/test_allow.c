@@ -122,9 +122,10 @@ static void use(void **state)
             "");
         strcat(params, uses[i].params);
         mcp_session_allow(client.session, READ);
-        client_expect_error(&client, request, "9", MCP_ERROR_FORBIDDEN, "may not use it");
+        client_expect_error(&client, request, "9", MCP_ERROR_FORBIDDEN,
+                            "Forbidden: this client may not use ");
         client_expect_error(&client, stateless("9", uses[i].method, params, ""), "9", MCP_ERROR_FORBIDDEN,
-                            "may not use it");
+                            "Forbidden: this client may not use ");
         assert_int_equal(handled, 0);
         mcp_session_allow(client.session, READ | WRITE);
         client_tell(&client, request);
@@ -134,7 +135,7 @@ static void use(void **state)
     }
     mcp_session_allow(client.session, READ);
     client_expect_error(&client, "{\"id\":9,\"method\":\"both\",\"params\":{}}", "9", MCP_ERROR_FORBIDDEN,
-                        "may not use it");
+                        "Forbidden: this client may not use both");
     assert_int_equal(handled, 0);
 }
 

@@ -220,8 +220,11 @@ int start(void **state)
     const struct log_config log = {.ring = ring, .ring_size = sizeof ring, .level = LOG_INFO};
     static const struct listener listener = {announce, poll};
     static const struct listener *const listeners[] = {&listener};
-    const struct mcp_server_config config = {
-        .name = "test", .version = "1", .memory = kernel_mcp_memory, .logging = true};
+    const struct mcp_server_config config = {.name = "test",
+                                             .version = "1",
+                                             .memory = kernel_mcp_memory,
+                                             .logging = true,
+                                             .logging_needs = policy_needs("logs")};
     (void)state;
     memset(clients, 0, sizeof clients);
     model_job_count = 0;

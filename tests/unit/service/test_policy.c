@@ -28,7 +28,7 @@ static int parse(const char *text)
 static bool gives(const char *kind, uint64_t cid, uint32_t port, const char *tool)
 {
     const struct policy_rule *rule = policy_find(&policy, kind, cid, port);
-    return rule != NULL && policy_gives(rule, tool);
+    return rule != NULL && (rule->tools & policy_needs(tool)) != 0;
 }
 
 static void the_default_is_for_the_host_alone(void **state)
