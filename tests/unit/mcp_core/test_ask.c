@@ -136,7 +136,7 @@ static void ends_while_it_waits(void **state)
 
 /* ---- hooks that come back while the questions are sent ---- */
 
-static enum { ANSWERS, REFUSES, CANCELS, CLOSES } reaction;
+static enum reaction { ANSWERS, REFUSES, CANCELS, CLOSES } reaction;
 
 static void react(struct client *receiver)
 {
@@ -164,7 +164,7 @@ static void the_hook_comes_back(void **state)
     for (int i = ANSWERS; i <= CLOSES; i++) {
         struct mcp_session *second;
 
-        reaction = i;
+        reaction = (enum reaction)i;
         initialise_able("2025-11-25", ALL);
         client.on_message = react;
         client_tell(&client, CALL("greet"));
