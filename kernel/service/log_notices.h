@@ -9,7 +9,7 @@
 
 #include <mcp/server.h>
 
-void log_notices_start(struct mcp_server *server);
+void log_notices_start(struct mcp_server *of);
 
 /* In the service's task. Returns when to be called again at the latest (of timer_now_us), or TASK_FOREVER:
  * when it is woken. */

@@ -28,7 +28,7 @@ static size_t write_lines(char *text, size_t size)
     while (log_read(&cursor, LOG_DEBUG, &entry, NULL) == 1) {
         char line[LOG_FORMATTED_MAX + 1];
         size_t line_length = log_line_format(&entry, line, sizeof line);
-        if (length + line_length <= size)
+        if (text != NULL && length + line_length <= size)
             memcpy(text + length, line, line_length);
         length += line_length;
     }

@@ -4,6 +4,7 @@
  */
 #include "support.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { READ = 1, WRITE = 2, LOGS = 4 };
@@ -74,9 +75,10 @@ static int tear_down(void **state)
 
 static void expect_listed(const char *method, const char *name, bool listed)
 {
-    char request[100] = "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"";
+    char request[100];
 
-    client_tell(&client, strcat(strcat(request, method), "\"}"));
+    (void)snprintf(request, sizeof(request), "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"%s\"}", method);
+    client_tell(&client, request);
     assert_int_equal(strstr(client.last, name) != NULL, listed);
     client_tell(&client, stateless("9", method, "", ""));
     assert_int_equal(strstr(client.last, name) != NULL, listed);
@@ -115,12 +117,12 @@ static void use(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
-        char request[300] = "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"", params[200] = ",";
+        char request[300], params[200];
 
-        strcat(
-            strcat(strcat(strcat(strcat(request, uses[i].method), "\",\"params\":{"), uses[i].params), "}}"),
-            "");
-        strcat(params, uses[i].params);
+        (void)snprintf(request, sizeof(request),
+                       "{\"jsonrpc\":\"2.0\",\"id\":9,\"method\":\"%s\",\"params\":{%s}}", uses[i].method,
+                       uses[i].params);
+        (void)snprintf(params, sizeof(params), ",%s", uses[i].params);
         mcp_session_allow(client.session, READ);
         client_expect_error(&client, request, "9", MCP_ERROR_FORBIDDEN,
                             "Forbidden: this client may not use ");

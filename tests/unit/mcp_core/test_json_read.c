@@ -341,7 +341,7 @@ static void strings_are_decoded(void **state)
         {"\"\\u0061\\u0062\\u0063\"", "abc", 3},
         {"\"abcd\"", "abcd", 4},
         {"\"abc\\u0064\"", "abcd", 4},
-        {"\"abc\\u0000\"", "abc", 4},
+        {"\"abc\\u0000\"", "abc\0", 4},
         {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t", 8},
         {"\"\\u0041\\u00e9\\u20AC\\uD83D\\uDE00\"", "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 10},
         {"\"\\uD800\\uDC00\\uDBFF\\uDFFF\"", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", 8},
