@@ -15,7 +15,7 @@
 
 static struct virtio_console *console;
 /* While there is no device, because it broke: when to look for it, and how long to wait after that. */
-static uint64_t restart_at = TASK_FOREVER, restart_delay;
+static uint64_t restart_at = TASK_FOREVER, restart_delay = RESTART_DELAY_US, started_at;
 
 /* ---- streams ---- */
 
@@ -76,6 +76,7 @@ int console_listener_start_device(struct virtio_device *device)
         return -EBUSY;
     const struct virtio_console_config config = {
         .port = PORT_NAME, .event = on_event, .wake = connections_wake};
+    started_at = timer_now_us();
     int error = virtio_console_create(device, &config, &console);
     if (error != 0) {
         console = NULL;
@@ -91,6 +92,12 @@ static bool announce(void)
     return console != NULL;
 }
 
+static void restart_later(void)
+{
+    restart_at = timer_now_us() + restart_delay;
+    restart_delay = restart_delay < RESTART_DELAY_MAX_US / 2 ? restart_delay * 2 : RESTART_DELAY_MAX_US;
+}
+
 /* The device is reset and started again; its connection is lost. */
 static void stop_broken_device(void)
 {
@@ -99,22 +106,18 @@ static void stop_broken_device(void)
     virtio_console_destroy(console);
     console = NULL;
     connections_count_device_reset();
-    restart_delay = RESTART_DELAY_US;
-    restart_at = timer_now_us() + restart_delay;
+    if (timer_now_us() - started_at >= RESTART_DELAY_MAX_US)
+        restart_delay = RESTART_DELAY_US;
+    restart_later();
 }
 
 static void restart_device(void)
 {
     devices_start(VIRTIO_ID_CONSOLE);
-    if (announce()) {
+    if (announce())
         restart_at = TASK_FOREVER;
-        return;
-    }
-    if (restart_delay < RESTART_DELAY_MAX_US / 2)
-        restart_delay *= 2;
     else
-        restart_delay = RESTART_DELAY_MAX_US;
-    restart_at = timer_now_us() + restart_delay;
+        restart_later();
 }
 
 static uint64_t poll(void)

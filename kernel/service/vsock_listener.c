@@ -172,6 +172,9 @@ static uint64_t watch_device(void)
         log_write(LOG_WARNING, "service", "the vsock device has sent nothing for %llu s: telling it again",
                   (unsigned long long)((now - since) / 1000000));
         vsock_remind(vsock);
+    } else if (now - reminded_at >= STALLED_US + REMIND_US) { /* nobody ran meanwhile: it was paused */
+        reminded_at = now;
+        vsock_remind(vsock);
     } else if (now - reminded_at >= STALLED_US) {
         connections_count_device_stall();
         stop_broken_device("sends nothing any more");

@@ -72,6 +72,9 @@ static void obey(struct keeper *keeper, const struct keeper_order *order, size_t
     }
 }
 
+/* More than the channel holds. */
+#define LAST_ORDERS_MAX 1024
+
 bool keeper_take_order(struct keeper *keeper, bool *ended)
 {
     union keeper_descriptors control;
@@ -183,13 +186,13 @@ static int run_server(struct keeper *keeper)
             status = -1;
             break;
         }
-        while (keeper_take_order(keeper, &ended))
-            ;
+        (void)keeper_take_order(keeper, &ended); /* one: a flood must not hide the signals */
         if (ended)
             events[1].fd = -1;
     }
-    /* What it kept before it ended is kept. */
-    while (keeper_take_order(keeper, &ended))
+    /* What it kept before it ended is kept; an end of the channel that it has given away is not listened to
+     * for ever. */
+    for (unsigned i = 0; i < LAST_ORDERS_MAX && keeper_take_order(keeper, &ended); i++)
         ;
     (void)close(keeper->channel);
     keeper->channel = -1;

@@ -16,8 +16,8 @@ enum queue_slot { SLOT_SIZE, SLOT_ADDRESSES, SLOT_ERROR, SLOT_CALL, SLOT_ENABLE,
 
 _Static_assert((int)SLOT_QUEUES + (int)QUEUE_SLOTS * (int)QUEUE_COUNT <= KEEPER_SLOTS,
                "every message has a slot");
-_Static_assert(VHOST_USER_HEADER_SIZE + VHOST_USER_PAYLOAD_MAX <= KEEPER_BYTES_MAX, "it holds the longest");
-_Static_assert(MEMORY_REGIONS_MAX <= KEEPER_DESCRIPTORS_MAX, "and all descriptors");
+_Static_assert(VHOST_USER_HEADER_SIZE + VHOST_USER_PAYLOAD_MAX == KEEPER_BYTES_MAX, "it holds the longest");
+_Static_assert(MEMORY_REGIONS_MAX == KEEPER_DESCRIPTORS_MAX, "and all descriptors");
 
 static unsigned slot_of_queue(unsigned queue, enum queue_slot slot)
 {
@@ -101,7 +101,9 @@ static void play(struct vhost_user *vm, const struct kept *kept)
     memcpy(&vm->message, kept->bytes, kept->size);
     memcpy(vm->descriptors, kept->descriptors, sizeof vm->descriptors);
     vm->descriptor_count = kept->descriptor_count;
-    (void)vhost_handle_request(vm, &vm->message);
+    /* The server that kept it may have been taken over. */
+    if (kept->size == VHOST_USER_HEADER_SIZE + (uint64_t)vm->message.size)
+        (void)vhost_handle_request(vm, &vm->message);
     vhost_close_unclaimed(vm);
 }
 

@@ -319,7 +319,8 @@ bool vsock_transmit_finish(struct vsock *vsock)
     uint16_t in_flight = virtio_queue_chains_in_flight(queue);
 
     virtio_queue_kick(queue);
-    if (vsock->local_first != NULL || (!list_empty(&vsock->waiting) && vsock_transmit_has_room(vsock)))
+    if ((vsock->local_first != NULL && vsock->reset_count < VSOCK_RESETS_MAX) ||
+        (!list_empty(&vsock->waiting) && vsock_transmit_has_room(vsock)))
         return false;
     if (in_flight == 0 || (!waits && vsock->transmit_memory <= MEMORY_IDLE)) {
         virtio_queue_disable_interrupt(queue);

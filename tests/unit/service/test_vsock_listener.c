@@ -366,6 +366,10 @@ static void a_pause_is_not_the_devices_fault(void **state)
     assert_int_equal(played.reminders, 1);
     assert_int_equal(stalls, 1);
     assert_true(played.created);
+    now += 3600 * S; /* paused again, after it was told */
+    assert_int_equal(vsock_listener.poll(), now + 50 * S);
+    assert_int_equal(played.reminders, 2);
+    assert_true(played.created);
     played.stalled_since = now; /* it moves again, and has more to send */
     assert_int_equal(vsock_listener.poll(), now + 10 * S);
 }

@@ -91,6 +91,14 @@ static void send_to_an_address(void)
     (void)syscall(SYS_sendto, -1, "x", 1, 0, &address, sizeof address);
 }
 
+/* What connects without connect(). */
+static void send_to_open(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = 1};
+    struct msghdr message = {.msg_name = &address, .msg_namelen = sizeof address};
+    (void)sendmsg(-1, &message, MSG_FASTOPEN | MSG_NOSIGNAL);
+}
+
 static void trace(void)
 {
     (void)syscall(SYS_ptrace, PTRACE_PEEKDATA, getpid(), NULL, NULL);
@@ -224,6 +232,7 @@ static const struct attempt {
     {"connect", connect_socket, SIGSYS, 0},
     {"bind", bind_socket, SIGSYS, SIGSYS},
     {"sendto an address", send_to_an_address, SIGSYS, SIGSYS},
+    {"sendmsg(MSG_FASTOPEN)", send_to_open, SIGSYS, SIGSYS},
     {"ptrace", trace, SIGSYS, SIGSYS},
     {"kill", send_signal, SIGSYS, SIGSYS},
     {"process_vm_writev", write_to_a_process, SIGSYS, SIGSYS},
