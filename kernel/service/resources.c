@@ -19,7 +19,8 @@
 
 /* ---- logs://kernel ---- */
 
-/* Writes all lines that the log remembers, as far as they fit. Returns how long they are in all. */
+/* Writes the lines that the log remembers, as far as they fit, and returns how long that is; without a text,
+ * how long all are. */
 static size_t write_lines(char *text, size_t size)
 {
     uint64_t cursor = 0;
@@ -28,8 +29,11 @@ static size_t write_lines(char *text, size_t size)
     while (log_read(&cursor, LOG_DEBUG, &entry, NULL) == 1) {
         char line[LOG_FORMATTED_MAX + 1];
         size_t line_length = log_line_format(&entry, line, sizeof line);
-        if (text != NULL && length + line_length <= size)
+        if (text != NULL) {
+            if (line_length > size - length)
+                break; /* said since the size was taken */
             memcpy(text + length, line, line_length);
+        }
         length += line_length;
     }
     return length;

@@ -326,6 +326,7 @@ void mcp_call_wait(struct mcp_call *call, const void *state, size_t size)
     end_question(call->asks);
     mcp_json_end_object(&call->asks->writer);
     call_forget_answer(call);
+    call->context = NULL;
     if (call->reply.session == NULL || call->cancelled) {
         mcp_call_finish(call); /* which nobody gets */
         return;
@@ -375,7 +376,8 @@ int mcp_call_state(struct mcp_call *call, const void **state, size_t *size)
 
     *state = call->state;
     *size = call->state != NULL ? call->state_size : 0;
-    if (call->state != NULL || mcp_json_type(sealed) == MCP_JSON_NONE || !call_format(call)->stateless)
+    if (call->state != NULL || mcp_json_type(sealed) == MCP_JSON_NONE || !call_format(call)->stateless ||
+        call->kind == CALL_METHOD) /* whose params are the tool's own arguments */
         return 0;
     result = state_open(call, sealed, state, size);
     if (result == -ENOMEM)

@@ -119,7 +119,8 @@ void reply_invalid_params(const struct reply *reply, const char *why)
 void reply_resource_not_found(const struct reply *reply, const char *uri)
 {
     const struct mcp_server_config *config = &reply->session->server->config;
-    int code = reply->version->resource_not_found;
+    /* A tool that was called as a method has no version. */
+    int code = reply->version != NULL ? reply->version->resource_not_found : MCP_ERROR_INVALID_PARAMS;
     struct mcp_json_writer data;
     const char *text = NULL;
     size_t length;

@@ -59,7 +59,7 @@ static bool read_cursor(struct mcp_json cursor, const char *member, uint64_t *se
 /* The newest version lists the most: what fits there fits in all. */
 static int measure(const struct mcp_server *server, const struct list_kind *kind, struct item *item)
 {
-    size_t around = PAGE_OVERHEAD + server->info_length;
+    size_t around = PAGE_OVERHEAD + 1 + server->info_length; /* 1: the comma that registry_list counts */
     struct mcp_json_writer writer;
     const char *text;
     int result;

@@ -341,13 +341,22 @@ static void tell_subscriptions(struct mcp_session *session, uint32_t list, const
     }
 }
 
+/* What is gone is told to all that watched it. */
+static bool may_hear(const struct mcp_session *session, const char *uri)
+{
+    const struct resource_entry *entry = resource_find(session->server, uri);
+
+    return entry == NULL || session_may_use(session, entry->item.needs);
+}
+
 void mcp_server_resource_updated(struct mcp_server *server, const char *uri)
 {
     struct mcp_session *next;
 
     for (struct mcp_session *session = server->sessions; session != NULL; session = next) {
         session_enter(session);
-        tell_subscriptions(session, 0, "notifications/resources/updated", uri);
+        if (may_hear(session, uri))
+            tell_subscriptions(session, 0, "notifications/resources/updated", uri);
         next = session->next;
         session_leave(session);
     }

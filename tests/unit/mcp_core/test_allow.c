@@ -157,6 +157,12 @@ static void what_may_not_be_read_is_not_watched(void **state)
     mcp_session_allow(client.session, READ);
     client_tell(&client, subscribe);
     assert_non_null(strstr(client.last, "\"result\""));
+    size_t before = client.received;
+    mcp_server_resource_updated(client.server, "a:one");
+    assert_int_equal(client.received, before + 1);
+    mcp_session_allow(client.session, WRITE); /* the right is taken away again */
+    mcp_server_resource_updated(client.server, "a:one");
+    assert_int_equal(client.received, before + 1);
 }
 
 static void log_messages_need_it(void **state)

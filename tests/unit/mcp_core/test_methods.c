@@ -4,6 +4,8 @@
  */
 #include "support.h"
 
+#include <mcp/ask.h>
+
 #define PLAIN          "{\"type\":\"object\"}"
 #define RESULT(result) "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":" result "}"
 
@@ -43,6 +45,24 @@ static void refuse(struct mcp_call *call, void *context)
     mcp_call_error(call, MCP_ERROR_INTERNAL, "broken");
 }
 
+static void find_nothing(struct mcp_call *call, void *context)
+{
+    (void)context;
+    mcp_call_not_found(call);
+}
+
+/* Its own arguments are no state of an earlier question. */
+static void look_for_state(struct mcp_call *call, void *context)
+{
+    const void *state;
+    size_t size;
+
+    if (mcp_call_state(call, &state, &size) != 0)
+        return;
+    assert_null(state);
+    say(call, context);
+}
+
 static const struct mcp_tool tools[] = {
     {.name = "greet",
      .input_schema =
@@ -52,6 +72,8 @@ static const struct mcp_tool tools[] = {
     {.name = "fail", .input_schema = PLAIN, .handler = give_up},
     {.name = "refuse", .input_schema = PLAIN, .handler = refuse},
     {.name = "ping", .input_schema = PLAIN, .handler = say},
+    {.name = "find", .input_schema = PLAIN, .handler = find_nothing},
+    {.name = "state", .input_schema = PLAIN, .handler = look_for_state},
 };
 
 static void start(bool methods_are_tools)
@@ -111,12 +133,24 @@ static void beside_the_protocol(void **state)
     client_stop(&client);
 }
 
+static void what_has_no_version(void **state)
+{
+    (void)state;
+    start(true);
+    client_expect_error(&client, "{\"id\":1,\"method\":\"find\",\"params\":{}}", "1",
+                        MCP_ERROR_INVALID_PARAMS, "not found");
+    client_expect(&client, "{\"id\":1,\"method\":\"state\",\"params\":{\"requestState\":\"x\"}}",
+                  RESULT("{\"content\":[{\"type\":\"text\",\"text\":\"one\"}]}"));
+    client_stop(&client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_on_request),
         cmocka_unit_test(tools_by_their_names),
         cmocka_unit_test(beside_the_protocol),
+        cmocka_unit_test(what_has_no_version),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,6 +252,28 @@ static void cursors(void **state)
     }
 }
 
+/* What can be added can be listed: a page without an item would come again for ever. */
+static void the_longest_is_listed(void **state)
+{
+    struct mcp_server_config config = test_config;
+    char description[2000];
+    struct mcp_tool tool = {
+        .name = "longest", .input_schema = PLAIN, .handler = say, .description = description};
+    size_t length = sizeof(description) - 1;
+
+    tear_down(state);
+    config.message_max = 2000;
+    start(&config, 0, "2025-11-25");
+    memset(description, 'd', sizeof(description));
+    do
+        description[length] = '\0';
+    while (mcp_server_add_tool(client.server, &tool) != 0 && --length > 0);
+    assert_in_range(length, 1000, 1990);
+    client_tell(&client, stateless("1", "tools/list", "", ""));
+    assert_non_null(strstr(client.last, "\"longest\""));
+    assert_null(strstr(client.last, "nextCursor"));
+}
+
 /* Tools that do not fit in one message come in several pages: each once, in order. */
 static void pages(void **state)
 {
@@ -449,6 +471,7 @@ int main(void)
         TEST(the_list_by_version),
         TEST(cursors),
         TEST(pages),
+        TEST(the_longest_is_listed),
         TEST(results),
         TEST(results_beyond_the_limit),
         TEST(wrong_calls),
