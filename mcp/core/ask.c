@@ -316,7 +316,7 @@ static void send_requests(struct mcp_call *call)
 
 void mcp_call_wait(struct mcp_call *call, const void *state, size_t size)
 {
-    char *kept;
+    struct call_block *kept;
     int result;
 
     if (call->asks == NULL) {
@@ -336,14 +336,17 @@ void mcp_call_wait(struct mcp_call *call, const void *state, size_t size)
         return;
     }
     result = parse_questions(call);
-    kept = result == 0 && state != NULL ? call_allocate(call, size + 1) : NULL;
+    kept = result == 0 && state != NULL ? block_allocate(call->server, size + 1) : NULL;
     if (result != 0 || (state != NULL && kept == NULL)) {
         call_writer_error(call, result != 0 ? result : -ENOMEM);
         return;
     }
     if (kept != NULL)
-        memcpy(kept, state, size);
-    call->state = kept;
+        memcpy(kept->bytes, state, size);
+    call_release_run(call); /* the state may have been in it */
+    if (kept != NULL)
+        call_adopt(call, kept);
+    call->state = kept != NULL ? kept->bytes : NULL;
     call->state_size = size;
     send_requests(call);
 }

@@ -173,6 +173,8 @@ void call_run(struct mcp_call *call, const struct request *request)
     struct call_frame frame = {.call = call, .outer = call->frame};
 
     call->frame = &frame;
+    if (request != NULL)
+        call->request_blocks = call->blocks;
     call->meta = request != NULL ? request->meta : (struct mcp_json){0};
     call->params = request != NULL ? request->params : (struct mcp_json){0};
     call->handler(call, call->handler_context);
@@ -283,7 +285,7 @@ const char *mcp_call_uri(const struct mcp_call *call)
 
 /* ---- texts ---- */
 
-static struct call_block *allocate_block(const struct mcp_server *server, size_t size)
+struct call_block *block_allocate(const struct mcp_server *server, size_t size)
 {
     const struct mcp_memory *memory = &server->config.memory;
     struct call_block *block = memory->allocate(memory->context, sizeof(*block) + size);
@@ -301,7 +303,7 @@ void call_adopt(struct mcp_call *call, struct call_block *block)
 
 char *call_allocate(struct mcp_call *call, size_t size)
 {
-    struct call_block *block = allocate_block(call->server, size);
+    struct call_block *block = block_allocate(call->server, size);
 
     if (block == NULL)
         return NULL;
@@ -309,10 +311,20 @@ char *call_allocate(struct mcp_call *call, size_t size)
     return block->bytes;
 }
 
+void call_release_run(struct mcp_call *call)
+{
+    while (call->blocks != call->request_blocks) {
+        struct call_block *block = call->blocks;
+
+        call->blocks = block->next;
+        block_release(call->server, block);
+    }
+}
+
 struct call_block *block_decode(const struct mcp_server *server, struct mcp_json string)
 {
     size_t size = mcp_json_string_length(string) + 1;
-    struct call_block *block = allocate_block(server, size);
+    struct call_block *block = block_allocate(server, size);
 
     if (block != NULL)
         (void)mcp_json_get_string(string, block->bytes, size);

@@ -49,7 +49,8 @@ struct mcp_call {
     double progress; /* the last one told */
     int log_level;   /* stateless: that of the request, or LEVEL_UNSET */
     struct call_block *blocks;
-    struct mcp_call *previous, *next; /* in session->calls */
+    struct call_block *request_blocks; /* of these, what came with the request; a run's own stand before it */
+    struct mcp_call *previous, *next;  /* in session->calls */
 
     /* what it asks its client: ask.c */
     uint32_t client_can;        /* a bit for each enum mcp_ask */
@@ -92,8 +93,12 @@ void call_orphan_all(struct mcp_session *session);
 void call_unlink(struct mcp_session *session, struct mcp_call *call);
 void call_free(struct mcp_call *call);
 
-/* size bytes, or NULL. */
+/* size bytes, or NULL. They last until the run of the handler ends, or the call. */
 char *call_allocate(struct mcp_call *call, size_t size);
+/* The same, of nobody yet. */
+struct call_block *block_allocate(const struct mcp_server *server, size_t size);
+/* Frees what the run of the handler has allocated: the next begins anew. */
+void call_release_run(struct mcp_call *call);
 /* A string decoded, NUL-terminated, for a call that is yet to begin; NULL without memory. Then either of
  * these. */
 struct call_block *block_decode(const struct mcp_server *server, struct mcp_json string);

@@ -78,6 +78,26 @@ static void visit(struct mcp_call *call, void *context)
     mcp_call_wait(call, NULL, 0);
 }
 
+/* Asks for ever; each run decodes its argument, which is also its state. */
+static void insist(struct mcp_call *call, void *context)
+{
+    struct mcp_json_writer *question;
+    const char *text;
+    const void *state;
+    size_t length, size;
+
+    (void)context;
+    if (mcp_call_state(call, &state, &size) != 0 || mcp_call_string(call, "text", &text, &length) != 0)
+        return;
+    runs++;
+    assert_true(state == NULL || (size == length && memcmp(state, text, size) == 0));
+    question = mcp_call_ask(call, "who", MCP_ASK_FORM);
+    if (question == NULL)
+        return;
+    mcp_json_member_string(question, "message", "Who?");
+    mcp_call_wait(call, text, length);
+}
+
 static void note_cancel(struct mcp_call *call, void *context)
 {
     (void)context;
@@ -110,6 +130,7 @@ static void ask_wrongly(struct mcp_call *call, void *context)
 
 static const struct mcp_tool tools[] = {
     {.name = "greet", .input_schema = PLAIN, .handler = greet, .cancelled = note_cancel},
+    {.name = "insist", .input_schema = PLAIN, .handler = insist},
     {.name = "visit", .input_schema = PLAIN, .handler = visit, .cancelled = note_cancel},
     {.name = "much", .input_schema = PLAIN, .handler = ask_too_much},
     {.name = "nothing", .input_schema = PLAIN, .handler = ask_nothing},

@@ -52,6 +52,34 @@ static void versions(void **state)
     assert_string_equal(client.last, ANSWER("\"c\"", "{\"content\":[]}"));
 }
 
+/* A client that makes a tool ask again and again does not make it hold more and more. */
+static void many_rounds(void **state)
+{
+    static char call[21000] = "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"tools/"
+                              "call\",\"params\":{\"name\":\"insist\",\"arguments\":{"
+                              "\"text\":\"";
+    size_t begin = strlen(call), held = 0;
+
+    (void)state;
+    initialise_able("2025-11-25", ALL);
+    memset(call + begin, 't', 20000);
+    memcpy(call + begin + 20000, "\"}}}", 5);
+    client_tell(&client, call);
+    for (int round = 1; round <= 50; round++) {
+        char answer[100];
+
+        if (round == 3)
+            held = client.memory.held;
+        (void)snprintf(answer, sizeof(answer), ANSWER("%d", "{\"action\":\"decline\"}"), round);
+        client_tell(&client, answer);
+    }
+    assert_int_equal(runs, 51);
+    assert_in_range(client.memory.held, 20000, held);
+    client_tell(
+        &client,
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":\"c\"}}");
+}
+
 static void clients_that_cannot(void **state)
 {
     static const struct {
@@ -216,10 +244,15 @@ static void every_allocation_fails_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(by_requests),         TEST(versions),
-        TEST(clients_that_cannot), TEST(answers_that_are_errors),
-        TEST(an_answer_too_large), TEST(ends_while_it_waits),
-        TEST(the_hook_comes_back), TEST(every_allocation_fails_once),
+        TEST(by_requests),
+        TEST(versions),
+        TEST(many_rounds),
+        TEST(clients_that_cannot),
+        TEST(answers_that_are_errors),
+        TEST(an_answer_too_large),
+        TEST(ends_while_it_waits),
+        TEST(the_hook_comes_back),
+        TEST(every_allocation_fails_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
