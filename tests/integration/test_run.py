@@ -119,6 +119,22 @@ class Run(unittest.TestCase):
         self.assertIn("QEMU ended", done.stderr)
         self.expect_nothing_left()
 
+    def test_the_last_lines_are_whole(self):
+        """Also one whose beginning was read long before its end, and one without an end. A script plays QEMU."""
+        programs = self.folder.path / "programs"
+        programs.mkdir()
+        qemu = programs / "qemu-system-x86_64"
+        qemu.write_text("""#!/bin/sh
+for word; do case $word in file,id=serial,path=*) serial=${word#file,id=serial,path=} ;; esac; done
+printf 'the first half' >"$serial"; sleep 0.5; printf ' and the second\\nno end' >>"$serial"; exit 71
+""")
+        qemu.chmod(0o755)
+        done = self.run_to_end("--transport", "console", "--port", str(free_port()), "--accel", "tcg", "health",
+                               env=dict(self.folder.environment, PATH=f"{programs}:{os.environ['PATH']}"))
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertIn("  the first half and the second\n  no end\n", done.stderr)
+        self.expect_nothing_left()
+
     def test_words_and_modules(self):
         module = self.folder.path / "it's mine, all.kv"
         module.write_text("# microkernelia dictionary\nQ: What is new?\nA: Everything.\n")
