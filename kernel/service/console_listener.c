@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
-#include <arch/timer.h>
 #include <logging/log.h>
 #include <service/connections.h>
 #include <service/console_listener.h>
 #include <service/devices.h>
-#include <tasks/task.h>
+#include <service/restart.h>
 #include <virtio/console.h>
 
-#define PORT_NAME            "mcp.0"
-#define RESTART_DELAY_US     1000000 /* doubled after each attempt that fails */
-#define RESTART_DELAY_MAX_US 60000000
+#define PORT_NAME "mcp.0"
 
 static struct virtio_console *console;
-/* While there is no device, because it broke: when to look for it, and how long to wait after that. */
-static uint64_t restart_at = TASK_FOREVER, restart_delay = RESTART_DELAY_US, started_at;
+static struct restart restart = {.at = TASK_FOREVER, .delay = RESTART_DELAY_US};
 
 /* ---- streams ---- */
 
@@ -76,7 +72,7 @@ int console_listener_start_device(struct virtio_device *device)
         return -EBUSY;
     const struct virtio_console_config config = {
         .port = PORT_NAME, .event = on_event, .wake = connections_wake};
-    started_at = timer_now_us();
+    restart_begin(&restart);
     int error = virtio_console_create(device, &config, &console);
     if (error != 0) {
         console = NULL;
@@ -92,12 +88,6 @@ static bool announce(void)
     return console != NULL;
 }
 
-static void restart_later(void)
-{
-    restart_at = timer_now_us() + restart_delay;
-    restart_delay = restart_delay < RESTART_DELAY_MAX_US / 2 ? restart_delay * 2 : RESTART_DELAY_MAX_US;
-}
-
 /* The device is reset and started again; its connection is lost. */
 static void stop_broken_device(void)
 {
@@ -106,27 +96,22 @@ static void stop_broken_device(void)
     virtio_console_destroy(console);
     console = NULL;
     connections_count_device_reset();
-    if (timer_now_us() - started_at >= RESTART_DELAY_MAX_US)
-        restart_delay = RESTART_DELAY_US;
-    restart_later();
+    restart_after_break(&restart);
 }
 
 static void restart_device(void)
 {
     devices_start(VIRTIO_ID_CONSOLE);
-    if (announce())
-        restart_at = TASK_FOREVER;
-    else
-        restart_later();
+    restart_tried(&restart, announce());
 }
 
 static uint64_t poll(void)
 {
-    if (console == NULL && timer_now_us() >= restart_at)
+    if (console == NULL && restart_is_due(&restart))
         restart_device();
     if (console != NULL && virtio_console_poll(console) != 0)
         stop_broken_device();
-    return restart_at;
+    return restart.at;
 }
 
 const struct listener console_listener = {.announce = announce, .poll = poll};

@@ -8,20 +8,17 @@
 #include <service/connections.h>
 #include <service/devices.h>
 #include <service/log_export.h>
+#include <service/restart.h>
 #include <service/vsock_listener.h>
 #include <tasks/task.h>
 #include <virtio/vsock.h>
 
-#define INPUT_MAX            (64u * 1024)      /* that vsock keeps for one connection until it is read */
-#define RESTART_DELAY_US     UINT64_C(1000000) /* doubled each time, until the device works for a while */
-#define RESTART_DELAY_MAX_US UINT64_C(60000000)
-#define REMIND_US            UINT64_C(10000000) /* of a device that holds packets and sends none */
-#define STALLED_US           UINT64_C(50000000) /* after that: it is taken for broken */
+#define INPUT_MAX  (64u * 1024)       /* that vsock keeps for one connection until it is read */
+#define REMIND_US  UINT64_C(10000000) /* of a device that holds packets and sends none */
+#define STALLED_US UINT64_C(50000000) /* after that: it is taken for broken */
 
 static struct vsock *vsock;
-static uint64_t started_at;
-/* While there is no device, because it broke: when to look for it, and how long to wait after that. */
-static uint64_t restart_at = TASK_FOREVER, restart_delay = RESTART_DELAY_US;
+static struct restart restart = {.at = TASK_FOREVER, .delay = RESTART_DELAY_US};
 static uint64_t reminded_at; /* TASK_FOREVER: it is not late */
 
 /* ---- streams ---- */
@@ -111,7 +108,7 @@ int vsock_listener_start_device(struct virtio_device *device)
         log_write(LOG_ERROR, "service", "the vsock device does not start: error %d", -error);
         return 0; /* vsock_create has taken the device, and destroyed it */
     }
-    started_at = timer_now_us();
+    restart_begin(&restart);
     reminded_at = TASK_FOREVER;
     error = vsock_listen(vsock, MCP_PORT);
     if (error != 0)
@@ -129,12 +126,6 @@ static bool announce(void)
     return vsock != NULL;
 }
 
-static void restart_later(void)
-{
-    restart_at = timer_now_us() + restart_delay;
-    restart_delay = restart_delay < RESTART_DELAY_MAX_US / 2 ? restart_delay * 2 : RESTART_DELAY_MAX_US;
-}
-
 /* The device is reset and started again; its connections are lost, and their clients see that. */
 static void stop_broken_device(const char *why)
 {
@@ -144,18 +135,13 @@ static void stop_broken_device(const char *why)
     vsock_destroy(vsock);
     vsock = NULL;
     connections_count_device_reset();
-    if (timer_now_us() - started_at >= RESTART_DELAY_MAX_US)
-        restart_delay = RESTART_DELAY_US;
-    restart_later();
+    restart_after_break(&restart);
 }
 
 static void restart_device(void)
 {
     devices_start(VIRTIO_ID_VSOCK);
-    if (announce())
-        restart_at = TASK_FOREVER;
-    else
-        restart_later();
+    restart_tried(&restart, announce());
 }
 
 /* Looks whether the device still sends. Returns when to look again. It is given the time after the reminder
@@ -178,7 +164,7 @@ static uint64_t watch_device(void)
     } else if (now - reminded_at >= STALLED_US) {
         connections_count_device_stall();
         stop_broken_device("sends nothing any more");
-        return restart_at;
+        return restart.at;
     }
     return reminded_at + STALLED_US;
 }
@@ -190,11 +176,11 @@ static uint64_t earlier(uint64_t one, uint64_t other)
 
 static uint64_t poll(void)
 {
-    if (vsock == NULL && timer_now_us() >= restart_at)
+    if (vsock == NULL && restart_is_due(&restart))
         restart_device();
     if (vsock != NULL && vsock_poll(vsock) != 0)
         stop_broken_device("is broken");
-    uint64_t due = vsock != NULL ? watch_device() : restart_at;
+    uint64_t due = vsock != NULL ? watch_device() : restart.at;
     if (vsock != NULL)
         due = earlier(due, earlier(log_export_poll(vsock), vsock_deadline(vsock)));
     return due;
