@@ -41,6 +41,13 @@ void model_set_name(struct airt_model *model, const char *name, size_t length)
 int airt_load(const struct airt_hooks *hooks, const struct airt_source *source, struct airt_model **model,
               struct airt_error *error)
 {
+    return airt_load_with(hooks, NULL, source, model, error);
+}
+
+int airt_load_with(const struct airt_hooks *hooks, const struct airt_options *options,
+                   const struct airt_source *source, struct airt_model **model, struct airt_error *error)
+{
+    static const struct airt_options no_options;
     struct work work = {.hooks = hooks};
     struct airt_error ignored;
     char head[4] = {0};
@@ -50,6 +57,8 @@ int airt_load(const struct airt_hooks *hooks, const struct airt_source *source, 
         error = &ignored;
     message_start(error, NULL);
     *model = NULL;
+    if (options == NULL)
+        options = &no_options;
     if (source->mapped == NULL && source->read == NULL)
         return message_fail(error, source->name, -EINVAL, "neither mapped nor readable");
     if (source->size == 0)
@@ -65,7 +74,7 @@ int airt_load(const struct airt_hooks *hooks, const struct airt_source *source, 
         return message_fail(error, source->name, rc, "cannot be read");
     if (memcmp(head, "GGUF", sizeof(head)) == 0)
         return message_fail(error, source->name, -EINVAL, "a GGUF model, which this build does not run");
-    return dictionary_format.load(&work, source, model, error);
+    return dictionary_format.load(&work, options, source, model, error);
 }
 
 void airt_unload(struct airt_model *model)
@@ -79,6 +88,7 @@ void airt_describe(const struct airt_model *model, struct airt_description *desc
     memset(description, 0, sizeof(*description));
     description->name = model->name;
     description->bytes = model->bytes;
+    description->template_family = description->instruction_set = description->sha256 = "";
     model->format->describe(model, description);
 }
 
@@ -137,4 +147,53 @@ int airt_infer(struct airt_model *model, const struct airt_request *request, air
     if (rc == -ECANCELED)
         message_fail(error, model->name, rc, "cancelled");
     return rc;
+}
+
+/* ---- models that generate ---- */
+
+static int fail_unable(const struct airt_model *model, struct airt_error *error)
+{
+    return message_fail(error, model->name, -ENOTSUP, "a model of this format has no tokens");
+}
+
+int airt_tokenize(struct airt_model *model, const char *text, size_t length, bool whole, bool special,
+                  uint32_t *ids, size_t capacity, size_t *count, struct airt_error *error)
+{
+    struct work work = {.hooks = &model->hooks};
+
+    message_start(error, NULL);
+    *count = 0;
+    if (model->format->tokenize == NULL)
+        return fail_unable(model, error);
+    return model->format->tokenize(model, &work, text, length, whole, special, ids, capacity, count, error);
+}
+
+int airt_token_piece(const struct airt_model *model, uint32_t id, const char **piece, size_t *length)
+{
+    *piece = "";
+    *length = 0;
+    if (model->format->token_piece == NULL)
+        return -ENOTSUP;
+    return model->format->token_piece(model, id, piece, length);
+}
+
+int airt_embed(struct airt_model *model, const char *text, size_t length, float *out,
+               struct airt_error *error)
+{
+    struct work work = {.hooks = &model->hooks};
+
+    message_start(error, NULL);
+    if (model->format->embed == NULL)
+        return fail_unable(model, error);
+    return model->format->embed(model, &work, text, length, out, error);
+}
+
+int airt_sequence_create(struct airt_model *model, uint32_t capacity, struct airt_sequence **sequence,
+                         struct airt_error *error)
+{
+    message_start(error, NULL);
+    *sequence = NULL;
+    if (model->format->sequence_create == NULL)
+        return fail_unable(model, error);
+    return model->format->sequence_create(model, capacity, sequence, error);
 }

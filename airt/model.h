@@ -12,13 +12,21 @@
 
 struct airt_format {
     /* On failure nothing stays allocated, and *error (never NULL) says why. */
-    int (*load)(struct work *work, const struct airt_source *source, struct airt_model **model,
-                struct airt_error *error);
+    int (*load)(struct work *work, const struct airt_options *options, const struct airt_source *source,
+                struct airt_model **model, struct airt_error *error);
     void (*unload)(struct airt_model *model);
     void (*describe)(const struct airt_model *model, struct airt_description *description);
     /* The request is checked, but for what only the format knows; *result is all zeros. */
     int (*infer)(struct airt_model *model, struct work *work, const struct airt_request *request,
                  airt_emit emit, void *context, struct airt_result *result, struct airt_error *error);
+    /* Of a format that generates; NULL in the others. As the calls of airt.h. */
+    int (*tokenize)(struct airt_model *model, struct work *work, const char *text, size_t length, bool whole,
+                    bool special, uint32_t *ids, size_t capacity, size_t *count, struct airt_error *error);
+    int (*token_piece)(const struct airt_model *model, uint32_t id, const char **piece, size_t *length);
+    int (*embed)(struct airt_model *model, struct work *work, const char *text, size_t length, float *out,
+                 struct airt_error *error);
+    int (*sequence_create)(struct airt_model *model, uint32_t capacity, struct airt_sequence **sequence,
+                           struct airt_error *error);
 };
 
 /* The first member of every format's own model. */

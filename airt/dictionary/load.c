@@ -192,13 +192,15 @@ static int build(struct dictionary *dictionary, struct work *work, const struct 
     return rc;
 }
 
-static int dictionary_load(struct work *work, const struct airt_source *source, struct airt_model **model,
+static int dictionary_load(struct work *work, const struct airt_options *options,
+                           const struct airt_source *source, struct airt_model **model,
                            struct airt_error *error)
 {
     struct dictionary *dictionary = work->hooks->alloc(work->hooks->context, sizeof(*dictionary));
     const char *name = source->name != NULL ? source->name : "dictionary";
     int rc;
 
+    (void)options;
     if (dictionary == NULL)
         return message_fail(error, name, -ENOMEM, "no memory for the model");
     memset(dictionary, 0, sizeof(*dictionary));

@@ -96,7 +96,7 @@ static void begin_json(struct mcp_json_writer *writer)
 
 static void run_read_models(void *argument)
 {
-    struct airt_description description = {"", "", "", "", 0, 0};
+    struct airt_description description = {.name = "", .format = ""};
     struct mcp_json_writer writer;
     if (model_get() != NULL)
         airt_describe(model_get(), &description);
@@ -194,7 +194,7 @@ static void prompt_ask(struct mcp_call *call, void *context)
     (void)context;
     if (!tools_admit(call) || mcp_call_string(call, "question", &question, &length) != 0)
         return;
-    struct airt_description description = {"the model", "", "", "", 0, 0};
+    struct airt_description description = {.name = "the model"};
     if (model_get() != NULL)
         airt_describe(model_get(), &description);
     char text[200];

@@ -234,7 +234,7 @@ static void write_features(struct mcp_json_writer *writer)
 static void run_metadata(void *argument)
 {
     struct mcp_call *call = argument;
-    struct airt_description description = {"", "", "", "", 0, 0};
+    struct airt_description description = {.name = "", .format = "", .quantization = "", .arch = ""};
     if (model_get() != NULL)
         airt_describe(model_get(), &description);
     struct mcp_json_writer *writer = mcp_call_result(call);
