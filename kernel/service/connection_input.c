@@ -56,10 +56,15 @@ static void handle_event(struct connection *connection, enum mcp_reader_event ev
     struct mcp_reader *reader = &connection->reader;
     switch (event) {
     case MCP_READER_MESSAGE:
-        if (reader->message_length > message_limit(connection))
+        if (reader->tag_length > 0) {
+            mcp_session_report(connection->session, MCP_ERROR_INVALID_REQUEST,
+                               "the tag of a client's frame must be empty", NULL);
+            connection->closing = true;
+        } else if (reader->message_length > message_limit(connection)) {
             report_too_long(connection, message_limit(connection));
-        else
+        } else {
             mcp_session_receive(connection->session, reader->message, reader->message_length);
+        }
         break;
     case MCP_READER_TOO_LONG:
         report_too_long(connection, message_limit(connection));

@@ -71,7 +71,30 @@ static bool has_room(const struct connection *connection)
 
 /* ---- messages ---- */
 
-/* Header, message and trailer, in one packet where they fit into one. */
+/* What goes before the message and its trailer. */
+struct envelope {
+    uint8_t header[MCP_FRAME_HEADER_SIZE];
+    size_t header_length;
+    const char *tag, *trailer;
+    size_t tag_length, trailer_length;
+};
+
+/* A tag that would be too long is left out: the answer itself still says whose it is. */
+static void address(const struct connection *connection, size_t length, struct envelope *envelope)
+{
+    enum mcp_stream_form form = connection->reader.form;
+    envelope->trailer = mcp_frame_encode(form, length, envelope->header, &envelope->header_length);
+    envelope->trailer_length = strlen(envelope->trailer);
+    envelope->tag = mcp_session_sending_for(connection->session, &envelope->tag_length);
+    if (form != MCP_FORM_TAGGED || envelope->tag == NULL || envelope->tag_length > MCP_TAG_MAX) {
+        envelope->tag = "";
+        envelope->tag_length = 0;
+    } else {
+        mcp_frame_encode_tagged(length, envelope->tag_length, envelope->header);
+    }
+}
+
+/* Header, tag, message and trailer, in one packet where they fit into one. */
 int connection_send_message(void *context, const char *message, size_t length)
 {
     static uint8_t packet[4096];
@@ -80,24 +103,26 @@ int connection_send_message(void *context, const char *message, size_t length)
         return -ECONNRESET;
     if (sending_notices && !has_room(connection))
         return 0;
-    uint8_t header[MCP_FRAME_HEADER_SIZE];
-    size_t header_length;
-    const char *trailer = mcp_frame_encode(connection->reader.form, length, header, &header_length);
-    size_t trailer_length = *trailer != '\0' ? 1 : 0;
-    size_t total = header_length + length + trailer_length;
+    struct envelope envelope;
+    address(connection, length, &envelope);
+    size_t before = envelope.header_length + envelope.tag_length;
+    size_t total = before + length + envelope.trailer_length;
     int error;
     if (total <= sizeof packet) {
-        memcpy(packet, header, header_length);
-        memcpy(packet + header_length, message, length);
-        memcpy(packet + header_length + length, trailer, trailer_length);
+        memcpy(packet, envelope.header, envelope.header_length);
+        memcpy(packet + envelope.header_length, envelope.tag, envelope.tag_length);
+        memcpy(packet + before, message, length);
+        memcpy(packet + before + length, envelope.trailer, envelope.trailer_length);
         error = send_bytes(connection, packet, total);
         memset(packet, 0, total); /* nothing of one client lies about when the next one's turn comes */
     } else {
-        error = send_bytes(connection, header, header_length);
+        error = send_bytes(connection, envelope.header, envelope.header_length);
+        if (error == 0)
+            error = send_bytes(connection, envelope.tag, envelope.tag_length);
         if (error == 0)
             error = send_bytes(connection, message, length);
         if (error == 0)
-            error = send_bytes(connection, trailer, trailer_length);
+            error = send_bytes(connection, envelope.trailer, envelope.trailer_length);
     }
     /* A message that left in part, or not at all, cannot be taken back: the client must see the connection
      * end rather than miss an answer. */

@@ -10,8 +10,8 @@
 /* What the next byte is. */
 enum {
     AT_START,       /* the first of the connection */
-    IN_HEADER,      /* of a frame's length */
-    IN_BODY,        /* of a frame's message */
+    IN_HEADER,      /* of a frame */
+    IN_BODY,        /* of a frame's tag and message */
     SKIPPING_FRAME, /* of a frame that is dropped: reader->skip bytes are left of it */
     IN_LINE,
     SKIPPING_LINE, /* of a line that is dropped: reader->skip bytes of it have passed */
@@ -23,6 +23,10 @@ enum {
 #define READER_FIRST 512u
 #define READER_KEEP  4096u
 
+#define FRAME_HEADER_SIZE  4u
+#define TAGGED_HEADER_SIZE 6u
+#define TAGGED             0x01u /* the first byte of every tagged frame */
+
 /* A line may end in "\r\n": the "\r" is not part of the message, but passes through the buffer. */
 #define LINE_MAX_BYTES (MCP_MESSAGE_MAX + 1u)
 
@@ -32,6 +36,14 @@ void mcp_reader_initialise(struct mcp_reader *reader, const struct mcp_transport
     reader->memory = *memory;
 }
 
+static void forget_message(struct mcp_reader *reader)
+{
+    reader->message = NULL;
+    reader->message_length = 0;
+    reader->tag = NULL;
+    reader->tag_length = 0;
+}
+
 void mcp_reader_release(struct mcp_reader *reader)
 {
     if (reader->buffer != NULL)
@@ -39,8 +51,7 @@ void mcp_reader_release(struct mcp_reader *reader)
     reader->buffer = NULL;
     reader->buffer_size = 0;
     reader->used = 0;
-    reader->message = NULL;
-    reader->message_length = 0;
+    forget_message(reader);
 }
 
 void mcp_reader_trim(struct mcp_reader *reader)
@@ -102,9 +113,12 @@ static bool append(struct mcp_reader *reader, const uint8_t *bytes, size_t lengt
     return true;
 }
 
-static enum mcp_reader_event give(struct mcp_reader *reader, size_t length)
+/* The tag and the message are the first bytes of the buffer. */
+static enum mcp_reader_event give(struct mcp_reader *reader, size_t tag_length, size_t length)
 {
-    reader->message = length > 0 ? (const char *)reader->buffer : "";
+    reader->tag = tag_length > 0 ? (const char *)reader->buffer : "";
+    reader->tag_length = tag_length;
+    reader->message = length > 0 ? (const char *)reader->buffer + tag_length : "";
     reader->message_length = length;
     return MCP_READER_MESSAGE;
 }
@@ -116,33 +130,51 @@ static enum mcp_reader_event close_stream(struct mcp_reader *reader)
     return MCP_READER_CLOSE;
 }
 
-static uint32_t big_endian(const uint8_t bytes[MCP_FRAME_HEADER_SIZE])
+static uint32_t big_endian(const uint8_t bytes[4])
 {
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+/* What the header says: false for one that has no place in this form. */
+static bool read_header(struct mcp_reader *reader)
+{
+    const uint8_t *header = reader->header;
+
+    reader->announced_length = big_endian(header);
+    reader->announced_tag = 0;
+    if (reader->form != MCP_FORM_TAGGED)
+        return reader->announced_length <= MCP_DRAIN_MAX;
+    if (header[0] != TAGGED) {
+        reader->announced_length = 0;
+        return false;
+    }
+    reader->announced_length &= 0xFFFFFFu;
+    reader->announced_tag = (size_t)header[4] << 8 | header[5];
+    return true;
 }
 
 static enum mcp_reader_event feed_header(struct mcp_reader *reader, const uint8_t *bytes, size_t length,
                                          size_t *taken)
 {
-    size_t wanted = MCP_FRAME_HEADER_SIZE - reader->header_used;
+    size_t size = reader->form == MCP_FORM_TAGGED ? TAGGED_HEADER_SIZE : FRAME_HEADER_SIZE;
+    size_t wanted = size - reader->header_used;
 
     *taken = length < wanted ? length : wanted;
     memcpy(reader->header + reader->header_used, bytes, *taken);
     reader->header_used += *taken;
-    if (reader->header_used < MCP_FRAME_HEADER_SIZE)
+    if (reader->header_used < size)
         return MCP_READER_MORE;
 
     reader->header_used = 0;
-    reader->announced_length = big_endian(reader->header);
-    if (reader->announced_length == 0)
-        return give(reader, 0);
-    if (reader->announced_length > MCP_DRAIN_MAX)
+    if (!read_header(reader))
         return close_stream(reader);
     if (reader->announced_length > MCP_MESSAGE_MAX) {
-        reader->skip = reader->announced_length;
+        reader->skip = reader->announced_length + reader->announced_tag;
         reader->state = SKIPPING_FRAME;
         return MCP_READER_TOO_LONG;
     }
+    if (reader->announced_length + reader->announced_tag == 0)
+        return give(reader, 0, 0);
     reader->state = IN_BODY;
     return MCP_READER_MORE;
 }
@@ -150,7 +182,7 @@ static enum mcp_reader_event feed_header(struct mcp_reader *reader, const uint8_
 static enum mcp_reader_event feed_body(struct mcp_reader *reader, const uint8_t *bytes, size_t length,
                                        size_t *taken)
 {
-    size_t announced = (size_t)reader->announced_length;
+    size_t announced = (size_t)reader->announced_length + reader->announced_tag;
     size_t wanted = announced - reader->used;
 
     *taken = length < wanted ? length : wanted;
@@ -164,7 +196,7 @@ static enum mcp_reader_event feed_body(struct mcp_reader *reader, const uint8_t 
     if (reader->used < announced)
         return MCP_READER_MORE;
     reader->state = IN_HEADER;
-    return give(reader, announced);
+    return give(reader, reader->announced_tag, (size_t)reader->announced_length);
 }
 
 static void skip_frame(struct mcp_reader *reader, size_t length, size_t *taken)
@@ -219,7 +251,7 @@ static enum mcp_reader_event feed_line(struct mcp_reader *reader, const uint8_t 
         return skip_line_from_here(reader, MCP_READER_TOO_LONG);
     *taken = part + 1;
     if (line > 0)
-        return give(reader, line);
+        return give(reader, 0, line);
     reader->used = 0;
     return MCP_READER_MORE;
 }
@@ -246,6 +278,10 @@ static enum mcp_reader_event decide(struct mcp_reader *reader, uint8_t first)
         reader->form = MCP_FORM_FRAMES;
         reader->state = IN_HEADER;
         return MCP_READER_MORE;
+    case TAGGED:
+        reader->form = MCP_FORM_TAGGED;
+        reader->state = IN_HEADER;
+        return MCP_READER_MORE;
     case '{':
     case '[':
     case ' ':
@@ -268,8 +304,7 @@ enum mcp_reader_event mcp_reader_feed(struct mcp_reader *reader, const void *byt
     enum mcp_reader_event event = MCP_READER_MORE;
 
     if (reader->message != NULL) {
-        reader->message = NULL;
-        reader->message_length = 0;
+        forget_message(reader);
         reader->used = 0;
     }
     *consumed = 0;
@@ -313,8 +348,7 @@ enum mcp_reader_event mcp_reader_end(struct mcp_reader *reader)
     int state = reader->state;
     size_t line;
 
-    reader->message = NULL;
-    reader->message_length = 0;
+    forget_message(reader);
     reader->state = CLOSED;
     switch (state) {
     case IN_HEADER:
@@ -326,7 +360,7 @@ enum mcp_reader_event mcp_reader_end(struct mcp_reader *reader)
         line = given ? 0 : line_length(reader);
         if (line > MCP_MESSAGE_MAX)
             return MCP_READER_TOO_LONG;
-        return line > 0 ? give(reader, line) : MCP_READER_MORE;
+        return line > 0 ? give(reader, 0, line) : MCP_READER_MORE;
     default:
         return MCP_READER_MORE;
     }
@@ -335,6 +369,11 @@ enum mcp_reader_event mcp_reader_end(struct mcp_reader *reader)
 const char *mcp_frame_encode(enum mcp_stream_form form, size_t length, uint8_t header[MCP_FRAME_HEADER_SIZE],
                              size_t *header_length)
 {
+    if (form == MCP_FORM_TAGGED) {
+        mcp_frame_encode_tagged(length, 0, header);
+        *header_length = TAGGED_HEADER_SIZE;
+        return "";
+    }
     if (form != MCP_FORM_FRAMES) {
         *header_length = 0;
         return "\n";
@@ -343,6 +382,16 @@ const char *mcp_frame_encode(enum mcp_stream_form form, size_t length, uint8_t h
     header[1] = (uint8_t)(length >> 16);
     header[2] = (uint8_t)(length >> 8);
     header[3] = (uint8_t)length;
-    *header_length = MCP_FRAME_HEADER_SIZE;
+    *header_length = FRAME_HEADER_SIZE;
     return "";
+}
+
+void mcp_frame_encode_tagged(size_t length, size_t tag_length, uint8_t header[MCP_FRAME_HEADER_SIZE])
+{
+    header[0] = TAGGED;
+    header[1] = (uint8_t)(length >> 16);
+    header[2] = (uint8_t)(length >> 8);
+    header[3] = (uint8_t)length;
+    header[4] = (uint8_t)(tag_length >> 8);
+    header[5] = (uint8_t)tag_length;
 }

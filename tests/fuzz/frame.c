@@ -8,8 +8,8 @@
 #include "fuzz.h"
 
 #define STREAM_MAX (MCP_DRAIN_MAX + 2 * MCP_MESSAGE_MAX)
-/* The buffer doubles up to the longest line. */
-#define HELD_MAX (2 * (size_t)MCP_MESSAGE_MAX)
+/* The buffer doubles up to the longest line, or the longest tag and message. */
+#define HELD_MAX (2 * (size_t)MCP_MESSAGE_MAX + MCP_TAG_MAX)
 
 static uint8_t *stream;
 static size_t stream_size;
@@ -104,6 +104,14 @@ static void make_stream(struct input *script)
         case 4:
             put_header(input_32(script));
             break;
+        case 5: { /* a tagged frame's header, and its tag */
+            size_t tag_length = input_bytes(script, bytes, operation / 8);
+            uint8_t header[MCP_FRAME_HEADER_SIZE];
+            mcp_frame_encode_tagged(some_size(script), tag_length, header);
+            put(header, sizeof header);
+            put(bytes, tag_length);
+            break;
+        }
         default: { /* as they stand */
             size_t size = input_bytes(script, bytes, 1 + operation / 8);
             put(bytes, size);
@@ -138,6 +146,10 @@ static void note_event(struct outcome *outcome, const struct mcp_reader *reader,
             assert_true(reader->message_length > 0);
             assert_null(memchr(reader->message, '\n', reader->message_length));
         }
+        assert_true(reader->tag != NULL && reader->tag_length <= MCP_TAG_MAX);
+        assert_true(reader->tag_length == 0 || reader->form == MCP_FORM_TAGGED);
+        note(outcome, &reader->tag_length, sizeof(reader->tag_length));
+        note(outcome, reader->tag, reader->tag_length);
         note(outcome, &reader->message_length, sizeof(reader->message_length));
         /* All of it would take most of the time. */
         note(outcome, reader->message, reader->message_length < 1024 ? reader->message_length : 1024);

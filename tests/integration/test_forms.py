@@ -2,6 +2,7 @@
 """The forms of a conversation: frames, lines, the original's method form, several requests under way."""
 import json
 import pathlib
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -26,6 +27,37 @@ class Forms(unittest.TestCase):
     def test_lines(self):
         with self.vm.client(newline=True) as client:
             self.assertTrue(client.tool("infer", prompt="What is MCP?")["matched"])
+
+    def test_tagged(self):
+        """Tagged frames: each message of the server says which request it belongs to."""
+        def send(tag, text):
+            client.send_bytes(b"\x01" + struct.pack(">I", len(text))[1:] + struct.pack(">H", len(tag)) + tag + text)
+
+        def receive():
+            header = client._take(6)
+            self.assertEqual(header[0], 1)
+            tag = client._take(int.from_bytes(header[4:], "big"))
+            return tag, json.loads(client._take(int.from_bytes(header[1:4], "big")))
+
+        def meta(level):
+            return ('"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":'
+                    '{"name":"t","version":"1"},"io.modelcontextprotocol/clientCapabilities":{},'
+                    f'"progressToken":{level}}}').encode()
+        with self.vm.client(initialize=False) as client:
+            send(b"", b'{"jsonrpc":"2.0","id":"a b","method":"ping"}')
+            self.assertEqual(receive(), (b'"a b"', {"jsonrpc": "2.0", "id": "a b", "result": {}}))
+            send(b"", b'{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"infer","arguments":'
+                      b'{"prompt":"What is MCP?"},' + meta(5) + b"}}")
+            messages = [receive()]
+            while "result" not in messages[-1][1]:
+                messages.append(receive())
+            self.assertEqual({tag for tag, _ in messages}, {b"7"})
+            send(b"", b"{")
+            tag, message = receive()
+            self.assertEqual((tag, message["error"]["code"]), (b"", -32700))
+            send(b"7", b"{}")
+            self.assertIn("must be empty", receive()[1]["error"]["message"])
+            client.expect_closed()
 
     @unittest.skipUnless(have("socat"), "socat is not installed")
     def test_socat(self):

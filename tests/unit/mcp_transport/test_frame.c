@@ -83,7 +83,7 @@ static enum mcp_reader_event feed_text(struct mcp_reader *reader, const char *te
 
 static enum mcp_reader_event feed_header(struct mcp_reader *reader, uint32_t length)
 {
-    uint8_t header[4];
+    uint8_t header[MCP_FRAME_HEADER_SIZE];
     size_t header_length;
 
     assert_string_equal(mcp_frame_encode(MCP_FORM_FRAMES, length, header, &header_length), "");
@@ -133,6 +133,43 @@ static void frames_one_after_the_other(void **state)
     assert_int_equal(mcp_reader_end(reader), MCP_READER_MORE);
 }
 
+static void tagged_frames_one_after_the_other(void **state)
+{
+    struct mcp_reader *reader = &((struct fixture *)*state)->reader;
+    static const struct {
+        const char *bytes;
+        size_t length;
+        const char *tag, *message;
+    } frames[] = {{"\1\0\0\2\0\0{}", 8, "", "{}"},
+                  {"\1\0\0\2\0\3\"a\"[]", 11, "\"a\"", "[]"},
+                  {"\1\0\0\0\0\1"
+                   "7",
+                   7, "7", ""},
+                  {"\1\0\0\0\0\0", 6, "", ""}};
+
+    for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+        assert_int_equal(feed(reader, frames[i].bytes, frames[i].length), MCP_READER_MESSAGE);
+        assert_int_equal(reader->form, MCP_FORM_TAGGED);
+        assert_message(reader, frames[i].message);
+        assert_int_equal(reader->tag_length, strlen(frames[i].tag));
+        assert_memory_equal(reader->tag, frames[i].tag, reader->tag_length);
+    }
+    /* Too long: the tag is skipped with the message. */
+    assert_int_equal(feed(reader, "\1\xff\xff\xff\xff\xff", 6), MCP_READER_TOO_LONG);
+    assert_int_equal(reader->announced_length, 0xFFFFFF);
+    assert_int_equal(feed_fill(reader, 0xFFFFFF + 0xFFFF), MCP_READER_MORE);
+    assert_int_equal(feed(reader, "\1\0\0\1\0\1ab", 8), MCP_READER_MESSAGE);
+    assert_message(reader, "b");
+    /* The largest, and then a frame of another kind. */
+    assert_int_equal(feed(reader, "\1\x10\0\0\xff\xff", 6), MCP_READER_MORE);
+    assert_int_equal(feed_fill(reader, MCP_MESSAGE_MAX + MCP_TAG_MAX), MCP_READER_MESSAGE);
+    assert_int_equal(reader->message_length, MCP_MESSAGE_MAX);
+    assert_int_equal(reader->tag_length, MCP_TAG_MAX);
+    assert_int_equal(feed(reader, "\0\0\0\2{}", 6), MCP_READER_CLOSE);
+    assert_int_equal(reader->announced_length, 0);
+    assert_null(reader->tag);
+}
+
 static void lines_one_after_the_other(void **state)
 {
     struct mcp_reader *reader = &((struct fixture *)*state)->reader;
@@ -167,6 +204,9 @@ static void the_end_of_the_stream(void **state)
         {"\0\0\0\0", 4, MCP_READER_MORE},
         {"\0\0\0\2{}", 6, MCP_READER_MORE},
         {"\0\x20\0\0x", 5, MCP_READER_CLOSE},
+        {"\1\0\0\0\0", 5, MCP_READER_CLOSE},
+        {"\1\0\0\0\0\1", 6, MCP_READER_CLOSE},
+        {"\1\0\0\0\0\1x", 7, MCP_READER_MORE},
         {" ", 1, MCP_READER_MORE},
         {"{", 1, MCP_READER_MESSAGE},
         {"{}\n", 3, MCP_READER_MORE},
@@ -203,13 +243,13 @@ static void other_first_bytes_are_refused(void **state)
             assert_int_equal(fixture->reader.form, MCP_FORM_UNDECIDED);
             assert_int_equal(feed_text(&fixture->reader, "{}\n"), MCP_READER_CLOSE);
         } else {
-            assert_true(first == 0 || strchr("{[ \t\r\n", (int)first) != NULL);
+            assert_true(first <= 1 || strchr("{[ \t\r\n", (int)first) != NULL);
             assert_int_equal(event, MCP_READER_MORE);
         }
         tear_down(state);
         set_up(state);
     }
-    assert_int_equal(refused, 256 - 7);
+    assert_int_equal(refused, 256 - 8);
 }
 
 static void a_frame_of_the_largest_size(void **state)
@@ -350,8 +390,10 @@ static void whether_a_message_has_begun(void **state)
         const char *bytes;
         size_t length;
         const char *inside; /* after each byte */
-    } cases[] = {
-        {"\0\0\0\2{}\0\0\0\1x", 11, "11111011110"}, {"{}\n \n{", 6, "110101"}, {"\0\x10\0\1ab", 6, "111111"}};
+    } cases[] = {{"\0\0\0\2{}\0\0\0\1x", 11, "11111011110"},
+                 {"\1\0\0\1\0\1ab", 8, "11111110"},
+                 {"{}\n \n{", 6, "110101"},
+                 {"\0\x10\0\1ab", 6, "111111"}};
     struct fixture *fixture = *state;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -403,21 +445,26 @@ static void any_cut_gives_the_same_messages(void **state)
     static char stream[400000], expected[400000];
 
     for (uint32_t round = 0; round < 200; round++) {
-        bool frames = round % 2 == 0;
+        static const enum mcp_stream_form forms[] = {MCP_FORM_FRAMES, MCP_FORM_LINES, MCP_FORM_TAGGED};
+        enum mcp_stream_form form = forms[round % 3];
         size_t stream_length = 0, expected_length = 0, found = 0;
 
         random_state = round;
-        if (!frames)
+        if (form == MCP_FORM_LINES)
             stream[stream_length++] = '\n';
         for (int message = 0; message < 20; message++) {
             size_t length = 1 + random_below(random_below(4) == 0 ? 9000 : 30);
-            uint8_t header[4];
+            size_t tag_length = form == MCP_FORM_TAGGED ? random_below(300) : 0;
+            uint8_t header[MCP_FRAME_HEADER_SIZE];
             size_t header_length;
-            const char *end =
-                mcp_frame_encode(frames ? MCP_FORM_FRAMES : MCP_FORM_LINES, length, header, &header_length);
+            const char *end = mcp_frame_encode(form, length, header, &header_length);
 
+            if (form == MCP_FORM_TAGGED)
+                mcp_frame_encode_tagged(length, tag_length, header);
             memcpy(stream + stream_length, header, header_length);
             stream_length += header_length;
+            memset(stream + stream_length, 't', tag_length);
+            stream_length += tag_length;
             for (size_t i = 0; i < length; i++)
                 stream[stream_length + i] = (char)('a' + random_below(26));
             memcpy(expected + expected_length, stream + stream_length, length);
@@ -467,7 +514,7 @@ static void random_bytes_never_harm(void **state)
         random_state = round;
         for (size_t i = 0; i < sizeof(bytes); i++)
             bytes[i] = (uint8_t)(random_below(3) == 0 ? random_below(256) : 0);
-        bytes[0] = round % 3 == 0 ? '{' : 0;
+        bytes[0] = round % 3 == 0 ? '{' : (uint8_t)(round % 2);
         while (at < sizeof(bytes) && event != MCP_READER_CLOSE) {
             size_t consumed;
 
@@ -485,7 +532,7 @@ static void random_bytes_never_harm(void **state)
 
 static void what_goes_around_a_message(void **state)
 {
-    uint8_t header[4] = {9, 9, 9, 9};
+    uint8_t header[MCP_FRAME_HEADER_SIZE] = {9, 9, 9, 9, 9, 9};
     size_t header_length = 9;
 
     (void)state;
@@ -495,7 +542,12 @@ static void what_goes_around_a_message(void **state)
     assert_int_equal(header_length, 0);
     assert_string_equal(mcp_frame_encode(MCP_FORM_FRAMES, 0x00123456, header, &header_length), "");
     assert_int_equal(header_length, 4);
-    assert_memory_equal(header, "\0\x12\x34\x56", 4);
+    assert_memory_equal(header, "\0\x12\x34\x56\x9\x9", 6);
+    assert_string_equal(mcp_frame_encode(MCP_FORM_TAGGED, 0x00123456, header, &header_length), "");
+    assert_int_equal(header_length, 6);
+    assert_memory_equal(header, "\1\x12\x34\x56\0\0", 6);
+    mcp_frame_encode_tagged(0x00FEDCBA, 0x9876, header);
+    assert_memory_equal(header, "\1\xFE\xDC\xBA\x98\x76", 6);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -504,6 +556,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(frames_one_after_the_other),
+        TEST(tagged_frames_one_after_the_other),
         TEST(lines_one_after_the_other),
         TEST(the_end_of_the_stream),
         TEST(other_first_bytes_are_refused),

@@ -72,20 +72,25 @@ void run_model_jobs(void)
 
 /* ---- streams ---- */
 
+static size_t request_length(const struct client *client)
+{
+    return client->length != 0 ? client->length : strlen(client->request);
+}
+
 static int64_t peek(void *handle, const void **bytes)
 {
     struct client *client = handle;
     if (client->requests_left == 0)
         return client->ended ? 0 : -EAGAIN;
     *bytes = client->request + client->at;
-    return (int64_t)(strlen(client->request) - client->at);
+    return (int64_t)(request_length(client) - client->at);
 }
 
 static void take(void *handle, size_t size)
 {
     struct client *client = handle;
     client->at += size;
-    if (size > 0 && client->request[client->at] == '\0') {
+    if (size > 0 && client->at == request_length(client)) {
         client->at = 0;
         client->requests_left--;
     }
@@ -100,7 +105,11 @@ static int64_t send_bytes(void *handle, const void *bytes, size_t length)
     client->window -= length;
     for (size_t i = 0; i < length; i++)
         client->answers += text[i] == '\n' ? 1 : 0;
-    (void)snprintf(client->last, sizeof client->last, "%.*s", (int)length, text);
+    if (length == 0)
+        return 0;
+    size_t kept = length < sizeof client->last - 1 ? length : sizeof client->last - 1;
+    memcpy(client->last, text, kept);
+    client->last[kept] = '\0';
     return (int64_t)length;
 }
 
@@ -134,6 +143,7 @@ struct client *come(unsigned number, const char *request, uint64_t count)
 void ask(struct client *client, const char *request)
 {
     client->request = request;
+    client->length = 0;
     client->at = 0;
     client->requests_left = 1;
     connection_readable(client->connection);

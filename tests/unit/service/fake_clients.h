@@ -23,6 +23,7 @@
 struct client {
     struct connection *connection;
     const char *request; /* repeated for ever, or `requests_left` times */
+    size_t length;       /* of the request where it holds zero bytes; otherwise 0 */
     size_t at;
     uint64_t requests_left, answers;
     size_t window; /* bytes that can still be sent to it */

@@ -67,6 +67,36 @@ static void a_batch_counts_as_what_it_holds(void **state)
     assert_int_equal(client->answers - before, 2); /* 15 are fewer than 16, 30 are not */
 }
 
+static void send_tagged(struct client *client, const char *tag, const char *message)
+{
+    static char frame[200];
+    uint8_t header[MCP_FRAME_HEADER_SIZE];
+    mcp_frame_encode_tagged(strlen(message), strlen(tag), header);
+    memcpy(frame, header, sizeof header);
+    (void)snprintf(frame + sizeof header, sizeof frame - sizeof header, "%s%s", tag, message);
+    client->request = frame;
+    client->length = sizeof header + strlen(tag) + strlen(message);
+    client->requests_left = 1;
+    connection_readable(client->connection);
+    (void)connections_poll();
+}
+
+/* The answer, small or large, names its request before it says anything. */
+static void a_tag_says_whose_an_answer_is(void **state)
+{
+    (void)state;
+    struct client *client = come(0, "", 0);
+    send_tagged(client, "", "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"ping\"}");
+    assert_memory_equal(client->last, "\1\0\0\x26\0\3\"a\"{\"jsonrpc\"", 19);
+    client->window = MCP_FRAME_HEADER_SIZE + 2;
+    send_tagged(client, "", "{\"jsonrpc\":\"2.0\",\"id\":17,\"method\":\"health\"}");
+    assert_string_equal(client->last, "17");
+    client = come(1, "", 0);
+    send_tagged(client, "x", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}");
+    assert_non_null(strstr(client->last + MCP_FRAME_HEADER_SIZE, "must be empty"));
+    assert_true(client->closed);
+}
+
 static void a_rate_lets_a_second_through_and_then_its_share(void **state)
 {
     (void)state;
@@ -275,6 +305,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_flood_does_not_hold_up_a_ping, start, end),
         cmocka_unit_test_setup_teardown(floods_share, start, end),
         cmocka_unit_test_setup_teardown(a_batch_counts_as_what_it_holds, start, end),
+        cmocka_unit_test_setup_teardown(a_tag_says_whose_an_answer_is, start, end),
         cmocka_unit_test_setup_teardown(a_rate_lets_a_second_through_and_then_its_share, start, end),
         cmocka_unit_test_setup_teardown(the_next_round_is_due_when_the_listener_says, start, end),
         cmocka_unit_test_setup_teardown(who_is_not_in_the_policy_is_refused, start, end),
