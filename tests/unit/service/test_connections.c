@@ -44,13 +44,13 @@ static void floods_share(void **state)
         assert_int_equal(clients[i].answers, 50 * 16);
 }
 
+static const char initialise[] =
+    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-26\","
+    "\"capabilities\":{},\"clientInfo\":{\"name\":\"x\",\"version\":\"1\"}}}\n";
+
 static void a_batch_counts_as_what_it_holds(void **state)
 {
     (void)state;
-    static const char initialise[] =
-        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-03-"
-        "26\","
-        "\"capabilities\":{},\"clientInfo\":{\"name\":\"x\",\"version\":\"1\"}}}\n";
     static char batch[20 * sizeof PING];
     size_t length = 0;
     for (unsigned i = 0; i < 15; i++)
@@ -69,7 +69,7 @@ static void a_batch_counts_as_what_it_holds(void **state)
 
 static void send_tagged(struct client *client, const char *tag, const char *message)
 {
-    static char frame[200];
+    static char frame[400];
     uint8_t header[MCP_FRAME_HEADER_SIZE];
     mcp_frame_encode_tagged(strlen(message), strlen(tag), header);
     memcpy(frame, header, sizeof header);
@@ -88,8 +88,10 @@ static void a_tag_says_whose_an_answer_is(void **state)
     struct client *client = come(0, "", 0);
     send_tagged(client, "", "{\"jsonrpc\":\"2.0\",\"id\":\"a\",\"method\":\"ping\"}");
     assert_memory_equal(client->last, "\1\0\0\x26\0\3\"a\"{\"jsonrpc\"", 19);
+    send_tagged(client, "", initialise);
     client->window = MCP_FRAME_HEADER_SIZE + 2;
-    send_tagged(client, "", "{\"jsonrpc\":\"2.0\",\"id\":17,\"method\":\"health\"}");
+    send_tagged(client, "",
+                "{\"jsonrpc\":\"2.0\",\"id\":17,\"method\":\"tools/call\",\"params\":{\"name\":\"health\"}}");
     assert_string_equal(client->last, "17");
     client = come(1, "", 0);
     send_tagged(client, "x", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}");
