@@ -71,12 +71,15 @@ static void check_message(const struct owned *connection)
 {
     const struct stream *stream = connection->stream;
     size_t left = vsock_message_left(connection->handle);
+    struct vsock_statistics statistics;
 
     if (left == 0 || stream == NULL || peer.tainted)
         return;
     assert_true(vsock_is_seqpacket(connection->handle) && left <= peer.buffer_size);
-    /* A dead one may be of before the last REQUEST. */
-    if (stream_is_local(stream) || stream->end_count == 64 || connection->handle->state == VSOCK_STATE_DEAD)
+    /* One that is dead, or that the last REQUEST has not come to yet, may be of before it. */
+    vsock_get_statistics(host.vsock, &statistics);
+    if (stream_is_local(stream) || stream->end_count == 64 || connection->handle->state == VSOCK_STATE_DEAD ||
+        statistics.packets_received < stream->began)
         return;
     size_t i = 0;
     while (i < stream->end_count && stream->ends[i] <= connection->received)

@@ -118,7 +118,7 @@ static void post(struct fake_chain *chain, const struct vsock_header *header, st
         (header->type == VSOCK_TYPE_SEQPACKET && !host.vsock->seqpacket) || used < sizeof(*header))
         return;
     if (header->operation == VSOCK_OP_REQUEST)
-        stream->told = 0, stream->end_count = 0;
+        stream->told = 0, stream->end_count = 0, stream->began = peer.packets_sent;
     if (header->operation == VSOCK_OP_RW && header->length <= used - sizeof(*header)) {
         stream->told += header->length;
         if ((header->flags & VSOCK_SEQ_EOM) != 0 && stream->end_count < 64)

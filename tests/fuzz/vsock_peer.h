@@ -19,6 +19,7 @@ struct stream {
     uint32_t buffer_max;     /* the most room that it said it had */
     uint32_t ends[64];       /* SEQPACKET: where the host's messages end; more are not followed */
     size_t end_count;
+    uint64_t began; /* the number of the packet that told of a new beginning */
 };
 
 struct peer {
