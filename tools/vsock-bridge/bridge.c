@@ -147,6 +147,8 @@ int bridge_listen(struct bridge *bridge, const struct bridge_options *options)
     vhost_user_initialise(&bridge->vm, &bridge->loop, options->guest_cid, &hooks, bridge);
     device_initialise(&bridge->device, &bridge->loop, &bridge->vm, &bridge->keeper, options->direct_port);
 
+    bridge->device.admin_reserve = options->admin_path != NULL ? ADMIN_RESERVE : 0;
+
     result = sockets_listen_unix(&bridge->client_listener, options->socket_path);
     if (result == 0 && options->admin_path != NULL)
         result = sockets_listen_unix(&bridge->admin_listener, options->admin_path);
@@ -205,10 +207,9 @@ void bridge_restore(struct bridge *bridge, int channel, const struct kept *slots
 {
     bridge->keeper.channel = channel;
     bridge->device.ports = ports;
-    if (vhost_user_restore(&bridge->vm, slots)) {
+    bridge->device.takes_over = true;
+    if (vhost_user_restore(&bridge->vm, slots))
         log_info("takes over the VM that is running");
-        device_restored(&bridge->device);
-    }
     bridge->vm.keeper = &bridge->keeper;
 }
 

@@ -63,14 +63,6 @@ static void connect_waiting(struct device *device)
     }
 }
 
-void device_started(struct device *device, bool resumed)
-{
-    log_info(resumed ? "the VM goes on" : "the VM's vsock driver is ready");
-    if (!resumed)
-        end_connections(device);
-    connect_waiting(device);
-}
-
 void device_stopped(struct device *device, bool for_good)
 {
     log_info(for_good ? "the VM's vsock has ended" : "the VM is paused or reset");
@@ -79,10 +71,11 @@ void device_stopped(struct device *device, bool for_good)
 }
 
 /* The first packets of a new server: the guest drops the connections that nobody here knows. */
-void device_restored(struct device *device)
+static void tell_of_lost_connections(struct device *device)
 {
     unsigned lost = 0;
 
+    device->takes_over = false;
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
         uint64_t ports = __atomic_exchange_n(&device->ports[i], 0, __ATOMIC_RELAXED);
 
@@ -100,17 +93,26 @@ void device_restored(struct device *device)
     device->last_host_port = HOST_PORT_FIRST | (device->last_host_port & ~HOST_PORT_FIRST & HOST_PORT_LAST);
 }
 
+void device_started(struct device *device, bool resumed)
+{
+    log_info(resumed ? "the VM goes on" : "the VM's vsock driver is ready");
+    if (!resumed)
+        end_connections(device);
+    if (device->takes_over)
+        tell_of_lost_connections(device);
+    connect_waiting(device);
+}
+
 void device_add_client(struct device *device, int socket, bool admin)
 {
-    struct connection *connection = table_allocate(device);
+    struct connection *connection = table_allocate(device, admin);
 
     if (connection == NULL) {
-        log_warning("a client is refused: there are %d connections already, which is the limit",
-                    CONNECTIONS_MAX);
+        log_warning("a client is refused: there are %u connections already, which is the limit",
+                    CONNECTIONS_MAX - (admin ? 0 : device->admin_reserve));
         (void)close(socket);
         return;
     }
-    connection->admin = admin;
     connection_start(connection, socket);
 }
 
@@ -143,7 +145,7 @@ static void guest_connects(struct device *device, const struct vsock_header *hea
     int result = socket;
 
     if (socket >= 0) {
-        connection = table_allocate(device);
+        connection = table_allocate(device, false);
         if (connection == NULL) {
             log_warning(
                 "the guest is refused a connection to host port %u: there are %d already, which is the "

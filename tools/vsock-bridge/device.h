@@ -18,6 +18,7 @@
 #define CONNECTIONS_MAX 256
 #define BUCKETS         256 /* a power of two */
 #define RESETS_MAX      CONNECTIONS_MAX
+#define ADMIN_RESERVE   16 /* connections that a flood of others does not take */
 
 /* Host ports of connections that clients begin, as Firecracker chooses them: guests that know that one see
  * the same numbers. */
@@ -44,9 +45,12 @@ struct device {
     uint32_t direct_port;             /* of the guest, for clients without a handshake */
 
     struct connection connections[CONNECTIONS_MAX];
+    unsigned admin_reserve; /* of them for administrators alone */
     /* For each the ports that the guest knows it by, the guest's in the upper half, or 0. Or NULL. Memory
      * that lives on when this process does not. */
     uint64_t *ports;
+    /* The guest may have connections that nobody here knows: it is told when it runs (section 5.10.6.7). */
+    bool takes_over;
     struct connection *buckets[BUCKETS];
     struct turns turns; /* connections that may have something for the guest, in the order of their turns */
     uint64_t next_ordinal;
@@ -69,10 +73,6 @@ void device_destroy(struct device *device);
 void device_started(struct device *device, bool resumed);
 void device_stopped(struct device *device, bool for_good);
 
-/* After vhost_user_restore: the guest has connections that nobody here knows. It is told so
- * (section 5.10.6.7). */
-void device_restored(struct device *device);
-
 /* A client has connected, as an administrator or not; takes its socket over. Closes it, with a log line, when
  * there are too many. */
 void device_add_client(struct device *device, int socket, bool admin);
@@ -90,7 +90,7 @@ void device_schedule(struct device *device, struct connection *connection);
 /* --- the table (table.c) --- */
 
 /* Returns a free connection or NULL. A connection whose client is gone already makes room. */
-struct connection *table_allocate(struct device *device);
+struct connection *table_allocate(struct device *device, bool admin);
 
 /* Frees the connection and all that it holds, at once. */
 void table_free(struct connection *connection);

@@ -3,12 +3,16 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -66,6 +70,22 @@ static int remove_stale(const char *path)
     return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* So that of two that find the same stale socket, one does not remove what the other has put there. Whoever
+ * holds the lock of a folder that all may write (/tmp) cannot keep others from starting: they wait a second.
+ * Returns a descriptor that holds the lock, or -1. */
+static int lock_folder_of(const char *path)
+{
+    char folder[sizeof((struct sockaddr_un *)0)->sun_path];
+    const struct timespec pause = {.tv_nsec = 10000000};
+    int fd;
+
+    (void)snprintf(folder, sizeof folder, "%s", path);
+    fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int i = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && i < 100; i++)
+        (void)nanosleep(&pause, NULL);
+    return fd;
+}
+
 static int bind_and_listen(struct unix_listener *listener, const struct sockaddr_un *address)
 {
     struct stat status;
@@ -91,6 +111,7 @@ int sockets_listen_unix(struct unix_listener *listener, const char *path)
 {
     struct sockaddr_un address;
     int result = unix_address(&address, path);
+    int lock;
 
     *listener = (struct unix_listener){.fd = -1};
     if (result != 0) {
@@ -98,9 +119,12 @@ int sockets_listen_unix(struct unix_listener *listener, const char *path)
         return result;
     }
     memcpy(listener->path, address.sun_path, sizeof listener->path);
+    lock = lock_folder_of(path);
     result = remove_stale(path);
     if (result == 0)
         result = bind_and_listen(listener, &address);
+    if (lock >= 0)
+        (void)close(lock);
     if (result == 0)
         return 0;
     if (result == -EADDRINUSE)

@@ -30,20 +30,28 @@ static bool expendable(const struct connection *connection)
     }
 }
 
-struct connection *table_allocate(struct device *device)
+struct connection *table_allocate(struct device *device, bool admin)
 {
     struct connection *slot = NULL;
+    struct connection *oldest = NULL; /* of those that are expendable */
+    unsigned others = 0;              /* connections that are no administrator's */
 
     for (unsigned i = 0; i < CONNECTIONS_MAX; i++) {
         struct connection *candidate = &device->connections[i];
 
         if (candidate->state == CONNECTION_FREE) {
-            slot = candidate;
-            break;
+            if (slot == NULL)
+                slot = candidate;
+            continue;
         }
-        if (expendable(candidate) && (slot == NULL || candidate->ordinal < slot->ordinal))
-            slot = candidate;
+        others += !candidate->admin;
+        /* Others do not make room for themselves at an administrator's cost. */
+        if (expendable(candidate) && (admin || !candidate->admin) &&
+            (oldest == NULL || candidate->ordinal < oldest->ordinal))
+            oldest = candidate;
     }
+    if (slot == NULL || (!admin && others >= CONNECTIONS_MAX - device->admin_reserve))
+        slot = oldest;
     if (slot == NULL)
         return NULL;
     if (slot->state != CONNECTION_FREE) {
@@ -52,7 +60,8 @@ struct connection *table_allocate(struct device *device)
             device_reset_stray(device, slot->guest_port, slot->host_port, VSOCK_TYPE_STREAM);
         table_free(slot);
     }
-    *slot = (struct connection){.watch = {.fd = -1}, .device = device, .ordinal = device->next_ordinal++};
+    *slot = (struct connection){
+        .watch = {.fd = -1}, .device = device, .admin = admin, .ordinal = device->next_ordinal++};
     return slot;
 }
 

@@ -35,6 +35,18 @@ static void keep(const struct vhost_user *vm, const struct vhost_user_message *m
                 vm->descriptor_count);
 }
 
+bool vhost_changes_nothing_refused(const struct vhost_user_message *message)
+{
+    switch (message->request) {
+    case REQUEST_SET_FEATURES:
+    case REQUEST_SET_VRING_NUM:
+    case REQUEST_SET_VRING_ENABLE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void vhost_keep_message(const struct vhost_user *vm, const struct vhost_user_message *message)
 {
     static const uint8_t queue_slots[] = {

@@ -28,8 +28,12 @@ static int dispatch(struct vhost_user *vm)
     vm->spoke = true;
     log_debug("vhost-user request %u, %u bytes, %u descriptors", message->request, message->size,
               vm->descriptor_count);
-    vhost_keep_message(vm, message);
+    /* Before, because handling it claims its descriptors; but not where the one before would still hold. */
+    if (!vhost_changes_nothing_refused(message))
+        vhost_keep_message(vm, message);
     result = vhost_handle_request(vm, message);
+    if (result >= 0 && vhost_changes_nothing_refused(message))
+        vhost_keep_message(vm, message);
     vhost_close_unclaimed(vm);
     vm->received = 0;
     if (result == -EPROTO || result == -EPIPE)

@@ -37,6 +37,9 @@ void vhost_update_running(struct vhost_user *vm);
 void vhost_keep_connection(const struct vhost_user *vm);
 void vhost_keep_message(const struct vhost_user *vm, const struct vhost_user_message *message);
 
+/* Of a message without descriptors: when it is refused, what the one before said still holds. */
+bool vhost_changes_nothing_refused(const struct vhost_user_message *message);
+
 /* The VM is gone. */
 void vhost_forget(const struct vhost_user *vm);
 

@@ -139,6 +139,38 @@ static void one_too_many_is_refused(void **state)
         (void)close(clients[i]);
 }
 
+static void a_flood_of_others_leaves_room_for_administrators(void **state)
+{
+    struct fake_vm *vm = *state;
+    static int clients[CONNECTIONS_MAX];
+    unsigned count = 0;
+    uint32_t port;
+    int client;
+
+    while (count < CONNECTIONS_MAX - ADMIN_RESERVE) {
+        clients[count++] = begin(vm, vm->socket_path, "CONNECT 5000\n", 5000, &port);
+        guest_send_operation(vm, 5000, port, VSOCK_RESPONSE);
+    }
+    client = unix_client(vm->socket_path);
+    pump(vm);
+    assert_true(client_at_end(client));
+    (void)close(client);
+    /* One who says nothing does not lose the place to those others. */
+    clients[count++] = unix_client(admin_path);
+    pump(vm);
+    client = unix_client(vm->socket_path);
+    pump(vm);
+    assert_true(client_at_end(client) && client_quiet(clients[count - 1]));
+    (void)close(client);
+    while (count < CONNECTIONS_MAX) {
+        clients[count++] = begin(vm, admin_path, "CONNECT 5000\n", 5000, &port);
+        assert_true(is_admin_port(port));
+        guest_send_operation(vm, 5000, port, VSOCK_RESPONSE);
+    }
+    while (count > 0)
+        (void)close(clients[--count]);
+}
+
 static void both_outlive_the_server(void **state)
 {
     static struct test_keeper kept;
@@ -225,7 +257,7 @@ int main(void)
         READY(the_socket_decides_about_the_port), READY(the_handshake_says_which_port),
         READY(a_port_in_use_is_not_given_again),  READY(one_too_many_is_refused),
         READY(both_outlive_the_server),           READY(who_waits_at_one_socket_is_not_forgotten),
-        READY(its_file_goes_with_the_bridge),
+        READY(its_file_goes_with_the_bridge),     READY(a_flood_of_others_leaves_room_for_administrators),
     };
 
     return cmocka_run_group_tests_name("admin", tests, NULL, NULL);

@@ -300,6 +300,55 @@ static void a_paused_vm_is_not_started(void **state)
     end_kept(vm, &kept);
 }
 
+/* The guest slept when they were lost, and is told when it wakes; a client that came meanwhile is served. */
+static void a_paused_guest_is_told_of_lost_connections(void **state)
+{
+    static struct test_keeper kept;
+    struct fake_vm *vm = start_kept(&kept);
+    struct packet packet;
+    uint32_t bases[3];
+    uint32_t port;
+    int lost = client_open(vm, &port);
+    int waiting;
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        bases[i] = vm_stop_queue(vm, i);
+    keeper_take_orders(&kept);
+    replace_bridge(vm, &kept);
+    waiting = client_connect(vm);
+    client_write(waiting, "{", 1);
+    vm_resume_queues(vm, bases);
+    guest_expect(vm, VSOCK_RESET, &packet);
+    assert_int_equal(packet.header.source_port, port);
+    assert_int_equal(packet.header.destination_port, 5000);
+    guest_expect(vm, VSOCK_REQUEST, &packet);
+    assert_int_not_equal(packet.header.source_port, port);
+    guest_expect_nothing(vm);
+    (void)close(lost);
+    (void)close(waiting);
+    end_kept(vm, &kept);
+}
+
+/* What QEMU was refused is not what the next server believes. */
+static void what_is_refused_is_not_kept(void **state)
+{
+    static struct test_keeper kept;
+    struct fake_vm *vm = start_kept(&kept);
+    const uint32_t size[2] = {0, 3}, enable[2] = {1, 2};
+    const uint64_t features = UINT64_MAX;
+
+    (void)state;
+    assert_int_not_equal(vm_acknowledged(vm, REQUEST_SET_VRING_NUM, size, sizeof size, NULL, 0), 0);
+    assert_int_not_equal(vm_acknowledged(vm, REQUEST_SET_VRING_ENABLE, enable, sizeof enable, NULL, 0), 0);
+    assert_int_not_equal(vm_acknowledged(vm, REQUEST_SET_FEATURES, &features, sizeof features, NULL, 0), 0);
+    keeper_take_orders(&kept);
+    replace_bridge(vm, &kept);
+    assert_true(vm->bridge.vm.running);
+    expect_echo(vm);
+    end_kept(vm, &kept);
+}
+
 static void a_vm_that_has_gone_is_forgotten(void **state)
 {
     static struct test_keeper kept;
@@ -336,6 +385,8 @@ int main(void)
         SCENE(a_signal_ends_the_keeper_and_its_server),
         cmocka_unit_test(a_bridge_takes_over_a_running_vm),
         cmocka_unit_test(a_paused_vm_is_not_started),
+        cmocka_unit_test(a_paused_guest_is_told_of_lost_connections),
+        cmocka_unit_test(what_is_refused_is_not_kept),
         cmocka_unit_test(a_vm_that_has_gone_is_forgotten),
     };
 

@@ -15,9 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bridge.h"
@@ -75,6 +78,33 @@ static void a_stale_socket_is_replaced_and_a_served_one_is_not(void **state)
     (void)close(first.fd); /* as if its process had died */
     assert_int_equal(sockets_listen_unix(&second, path), 0);
     sockets_close_unix(&second);
+}
+
+/* Two that find the same stale socket at the same time: one looks and binds, and only then the other. */
+static void the_folder_is_locked_meanwhile(void **state)
+{
+    struct unix_listener listener;
+    int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status;
+    pid_t other;
+
+    (void)state;
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    other = fork();
+    assert_true(other >= 0);
+    if (other == 0) {
+        const struct timespec pause = {.tv_nsec = 100000000};
+
+        (void)nanosleep(&pause, NULL);
+        status = access(path, F_OK) == 0;
+        (void)flock(lock, LOCK_UN); /* of the open file, which both have */
+        _exit(status);
+    }
+    assert_int_equal(sockets_listen_unix(&listener, path), 0);
+    assert_int_equal(waitpid(other, &status, 0), other);
+    assert_int_equal(status, 0);
+    (void)close(lock);
+    sockets_close_unix(&listener);
 }
 
 static void other_files_are_not_replaced(void **state)
@@ -218,6 +248,7 @@ int main(void)
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
         IN_FOLDER(the_mode_is_0600_whatever_the_umask),
         IN_FOLDER(a_stale_socket_is_replaced_and_a_served_one_is_not),
+        IN_FOLDER(the_folder_is_locked_meanwhile),
         IN_FOLDER(other_files_are_not_replaced),
         IN_FOLDER(only_the_own_socket_is_removed),
         IN_FOLDER(bad_paths),
