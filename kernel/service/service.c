@@ -9,15 +9,12 @@
 #include <service/console_listener.h>
 #include <service/devices.h>
 #include <service/log_export.h>
-#include <service/log_notices.h>
-#include <service/model.h>
 #include <service/policy.h>
-#include <service/resources.h>
 #include <service/service.h>
-#include <service/tools.h>
 #include <service/vsock_listener.h>
 
 static const struct listener *const listeners[] = {&vsock_listener, &console_listener};
+static const struct service_offer *offer;
 
 static void report(void *context, const char *line)
 {
@@ -37,52 +34,44 @@ static uint64_t clock_ms(void *context)
     return timer_now_us() / 1000;
 }
 
-int service_start(const struct boot_info *boot, const struct options *options)
+int service_start(const struct boot_info *boot, const struct options *options,
+                  const struct service_offer *what)
 {
-    static const struct mcp_server_config config = {
-        .name = "microkernelia",
-        .title = "microkernelia: a model behind a hardware boundary",
+    client_pool_initialise();
+    const struct mcp_server_config config = {
+        .name = what->name,
+        .title = what->title,
         .version = MK_VERSION,
-        .instructions = "Ask the model with infer; health, metadata and logs tell about the machine it runs "
-                        "on; load_model changes the model.",
+        .instructions = what->instructions,
+        .memory = kernel_mcp_memory,
+        .memory_per_session = client_pool.limit / 8,
+        .list_ttl_ms = what->list_ttl_ms,
         .logging = true,
+        .logging_needs = policy_needs("logs"),
+        .methods_are_tools = what->methods_are_tools,
         .entropy = entropy,
         .clock_ms = clock_ms,
-        .methods_are_tools = true,
         .report = report,
     };
-    client_pool_initialise();
-    struct mcp_server_config with_memory = config;
-    with_memory.memory = kernel_mcp_memory;
-    with_memory.logging_needs = policy_needs("logs");
-    with_memory.memory_per_session = client_pool.limit / 8;
     struct mcp_server *server;
-    int error = mcp_server_create(&with_memory, &server);
+    int error = mcp_server_create(&config, &server);
+    offer = what;
     log_export_start(options->log_port);
     devices_start(0);
     if (error == 0)
         error = access_start(&options->policy);
     if (error == 0)
-        error = model_start(boot, options->model);
+        error = offer->add(server, boot, options);
     if (error == 0)
-        error = tools_model_add(server);
-    if (error == 0)
-        error = tools_system_add(server);
-    if (error == 0) {
-        mcp_server_enable_changes(server, false, true);
-        error = resources_add(server);
-    }
-    if (error == 0) {
-        log_notices_start(server);
         connections_start(server, listeners, sizeof listeners / sizeof listeners[0]);
-    }
     return error;
 }
 
 _Noreturn void service_run(void)
 {
     for (;;) {
-        uint64_t due = log_notices_poll(), next = connections_poll();
+        /* What clients ask for may become due at once: so they first. */
+        uint64_t next = connections_poll(), due = offer->poll();
         connections_wait(next < due ? next : due);
     }
 }
