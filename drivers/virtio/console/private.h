@@ -97,8 +97,9 @@ struct virtio_console {
     uint64_t shared_physical;
 
     /* control.c */
-    uint32_t added;     /* ports, as bits */
-    uint32_t ready_due; /* PORT_READY is to be sent for these */
+    uint32_t added;      /* ports, as bits */
+    bool told_of_others; /* the log was, that there are more ports than we look at */
+    uint32_t ready_due;  /* PORT_READY is to be sent for these */
     bool device_ready_due, open_due;
     bool control_busy[CONTROL_SLOTS];
     int control_buffers;  /* that the device has when it has sent nothing */

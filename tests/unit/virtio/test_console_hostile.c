@@ -131,11 +131,13 @@ static void test_messages(void **state)
     serial_port_name(0, "\0\0", 2);
     assert_int_equal(serial_pump(), 0);
     assert_int_equal(statistics().malformed, count + 8);
-    size_t lines = fake_os.log_lines[VIRTIO_LOG_WARNING];
+    size_t lines = fake_os.log_lines[VIRTIO_LOG_WARNING], infos = fake_os.log_lines[VIRTIO_LOG_INFO];
     for (int i = 0; i < 10000; i++) {
         serial_control(SERIAL_PORT, 99, 1);
+        serial_control(9, CONSOLE_PORT_ADD, 1);
         assert_int_equal(serial_pump(), 0);
     }
+    assert_int_equal(fake_os.log_lines[VIRTIO_LOG_INFO] - infos, 0);
     assert_in_range(fake_os.log_lines[VIRTIO_LOG_WARNING] - lines, 1, 20);
     assert_int_equal(serial_count(VIRTIO_CONSOLE_CLOSED, NULL), 0);
     serial_close();
