@@ -162,10 +162,11 @@ static int handle(struct virtio_console *console, const uint8_t *bytes, size_t s
     if (message.port >= console->port_count) {
         if (message.port >= console->port_max)
             console_malformed(console, "no such port", message.port, message.event, message.value);
-        else if (message.event == CONSOLE_PORT_ADD && !console->told_of_others)
+        else if (message.event == CONSOLE_PORT_ADD && !console->told_of_others) {
+            console->told_of_others = true;
             virtio_log(console->os, VIRTIO_LOG_INFO, virtio_device_name(console->device),
                        "console: ports from %u on are not looked at", console->port_count);
-        console->told_of_others = true;
+        }
         return 0;
     }
 
