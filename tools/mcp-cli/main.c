@@ -9,6 +9,7 @@
 #include "commands.h"
 #include "platform.h"
 #include "prompt.h"
+#include "stdio/stdio.h"
 
 #define DEFAULT_SOCKET  "/tmp/vm.sock"
 #define DEFAULT_TIMEOUT 30.0    /* seconds */
@@ -30,7 +31,8 @@ static void print_help(void)
           stdout);
     for (const struct command *command = commands; command->name; command++)
         printf("  %-10s %-18s %s\n", command->name, command->arguments, command->summary);
-    fputs("\noptions:\n"
+    fputs("  stdio      [--boot]           an MCP server on standard input and output, for a host program\n"
+          "\noptions:\n"
           "  --socket PATH         the server's Unix socket (default: $MCP_SOCKET, then " DEFAULT_SOCKET ")\n"
           "  --vsock CID[:PORT]    the server's vsock address (default port 5000)\n"
           "  --tcp HOST:PORT       the server's TCP address\n"
@@ -109,6 +111,8 @@ static enum status run(struct session *session, int count, char **argv, struct e
     status = configure(session, &settings, error);
     if (status != STATUS_OK)
         return status;
+    if (count > 0 && strcmp(argv[0], "stdio") == 0) /* no command of the prompt, which reads standard input */
+        return stdio_run(session, count - 1, argv + 1, error);
     return count > 0 ? command_run(session, count, argv, error) : prompt_run(session, error);
 }
 
