@@ -14,7 +14,7 @@
 #include <service/vsock_listener.h>
 
 static const struct listener *const listeners[] = {&vsock_listener, &console_listener};
-static const struct service_offer *offer;
+static const struct service_offer *offered;
 
 static void report(void *context, const char *line)
 {
@@ -35,27 +35,27 @@ static uint64_t clock_ms(void *context)
 }
 
 int service_start(const struct boot_info *boot, const struct options *options,
-                  const struct service_offer *what)
+                  const struct service_offer *offer)
 {
     client_pool_initialise();
     const struct mcp_server_config config = {
-        .name = what->name,
-        .title = what->title,
+        .name = offer->name,
+        .title = offer->title,
         .version = MK_VERSION,
-        .instructions = what->instructions,
+        .instructions = offer->instructions,
         .memory = kernel_mcp_memory,
         .memory_per_session = client_pool.limit / 8,
-        .list_ttl_ms = what->list_ttl_ms,
+        .list_ttl_ms = offer->list_ttl_ms,
         .logging = true,
         .logging_needs = policy_needs("logs"),
-        .methods_are_tools = what->methods_are_tools,
+        .methods_are_tools = offer->methods_are_tools,
         .entropy = entropy,
         .clock_ms = clock_ms,
         .report = report,
     };
     struct mcp_server *server;
     int error = mcp_server_create(&config, &server);
-    offer = what;
+    offered = offer;
     log_export_start(options->log_port);
     devices_start(0);
     if (error == 0)
@@ -71,7 +71,7 @@ _Noreturn void service_run(void)
 {
     for (;;) {
         /* What clients ask for may become due at once: so they first. */
-        uint64_t next = connections_poll(), due = offer->poll();
+        uint64_t next = connections_poll(), due = offered->poll();
         connections_wait(next < due ? next : due);
     }
 }
