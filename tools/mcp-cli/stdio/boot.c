@@ -13,8 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define OPTIONS_MAX   64
-#define FASTEST_COUNT 5
+#define OPTIONS_MAX 64
 
 extern char **environ;
 
@@ -108,8 +107,9 @@ enum status boot_start(struct boot *boot, char *const *options, size_t count, ch
 {
     char runner[PATH_MAX];
     /* the fastest machine, unless the options say otherwise: of two the last one counts */
-    static char fastest[][16] = {"--no-build", "--machine", "microvm", "--models", "none"}, hold[] = "--hold";
-    char *words[1 + FASTEST_COUNT + OPTIONS_MAX + 2] = {runner}; /* and a NULL */
+    static char fixed[][16] = {"--no-build", "--hold", "--machine", "microvm", "--models", "none"};
+    const size_t fixed_count = sizeof fixed / sizeof fixed[0];
+    char *words[1 + sizeof fixed / sizeof fixed[0] + OPTIONS_MAX + 1] = {runner}; /* and a NULL */
     int input[2], output[2];
 
     enum status status = find_runner(runner, error);
@@ -117,10 +117,9 @@ enum status boot_start(struct boot *boot, char *const *options, size_t count, ch
         return status;
     if (count > OPTIONS_MAX)
         return error_set(error, STATUS_USAGE, "--boot takes %d words for tools/run at most", OPTIONS_MAX);
-    for (size_t i = 0; i < FASTEST_COUNT; i++)
-        words[1 + i] = fastest[i];
-    memcpy(words + 1 + FASTEST_COUNT, options, count * sizeof options[0]);
-    words[1 + FASTEST_COUNT + count] = hold;
+    for (size_t i = 0; i < fixed_count; i++)
+        words[1 + i] = fixed[i];
+    memcpy(words + 1 + fixed_count, options, count * sizeof options[0]);
     if (pipe2(input, O_CLOEXEC) < 0)
         return error_set(error, STATUS_CONNECTION, "cannot make a pipe: %s", strerror(errno));
     if (pipe2(output, O_CLOEXEC) < 0) {
