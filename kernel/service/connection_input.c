@@ -60,8 +60,6 @@ static void handle_event(struct connection *connection, enum mcp_reader_event ev
             mcp_session_report(connection->session, MCP_ERROR_INVALID_REQUEST,
                                "the tag of a client's frame must be empty", NULL);
             connection->closing = true;
-        } else if (reader->message_length > message_limit(connection)) {
-            report_too_long(connection, message_limit(connection));
         } else {
             mcp_session_receive(connection->session, reader->message, reader->message_length);
         }

@@ -97,6 +97,8 @@ static struct connection *create(const struct stream *stream, const struct polic
     *connection = (struct connection){
         .number = statistics.accepted + 1, .stream = *stream, .rule = rule, .progress_at = timer_now_us()};
     mcp_reader_initialise(&connection->reader, &kernel_transport_memory);
+    if (rule->message_max != 0)
+        mcp_reader_limit(&connection->reader, rule->message_max);
     if (mcp_session_open(mcp, connection_send_message, connection, &connection->session) == 0) {
         mcp_session_allow(connection->session, rule->tools);
         return connection;

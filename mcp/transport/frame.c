@@ -27,13 +27,16 @@ enum {
 #define TAGGED_HEADER_SIZE 6u
 #define TAGGED             0x01u /* the first byte of every tagged frame */
 
-/* A line may end in "\r\n": the "\r" is not part of the message, but passes through the buffer. */
-#define LINE_MAX_BYTES (MCP_MESSAGE_MAX + 1u)
-
 void mcp_reader_initialise(struct mcp_reader *reader, const struct mcp_transport_memory *memory)
 {
     *reader = (struct mcp_reader){.form = MCP_FORM_UNDECIDED, .state = AT_START};
     reader->memory = *memory;
+    reader->message_max = MCP_MESSAGE_MAX;
+}
+
+void mcp_reader_limit(struct mcp_reader *reader, size_t message_max)
+{
+    reader->message_max = message_max < MCP_MESSAGE_MAX ? message_max : MCP_MESSAGE_MAX;
 }
 
 static void forget_message(struct mcp_reader *reader)
@@ -168,7 +171,7 @@ static enum mcp_reader_event feed_header(struct mcp_reader *reader, const uint8_
     reader->header_used = 0;
     if (!read_header(reader))
         return close_stream(reader);
-    if (reader->announced_length > MCP_MESSAGE_MAX) {
+    if (reader->announced_length > reader->message_max) {
         reader->skip = reader->announced_length + reader->announced_tag;
         reader->state = SKIPPING_FRAME;
         return MCP_READER_TOO_LONG;
@@ -235,11 +238,13 @@ static enum mcp_reader_event feed_line(struct mcp_reader *reader, const uint8_t 
 {
     const uint8_t *newline = memchr(bytes, '\n', length);
     size_t part = newline != NULL ? (size_t)(newline - bytes) : length;
+    /* It may end in "\r\n": the "\r" is not part of the message, but passes through the buffer. */
+    size_t most = reader->message_max + 1;
 
     *taken = 0;
-    if (part > LINE_MAX_BYTES - reader->used)
+    if (part > most - reader->used)
         return skip_line_from_here(reader, MCP_READER_TOO_LONG);
-    if (!append(reader, bytes, part, LINE_MAX_BYTES))
+    if (!append(reader, bytes, part, most))
         return skip_line_from_here(reader, MCP_READER_NO_MEMORY);
     *taken = part;
     if (newline == NULL)
@@ -247,7 +252,7 @@ static enum mcp_reader_event feed_line(struct mcp_reader *reader, const uint8_t 
 
     size_t line = line_length(reader);
 
-    if (line > MCP_MESSAGE_MAX) /* the newline is still to come, and ends the skipping */
+    if (line > reader->message_max) /* the newline is still to come, and ends the skipping */
         return skip_line_from_here(reader, MCP_READER_TOO_LONG);
     *taken = part + 1;
     if (line > 0)
@@ -358,7 +363,7 @@ enum mcp_reader_event mcp_reader_end(struct mcp_reader *reader)
         return MCP_READER_CLOSE;
     case IN_LINE:
         line = given ? 0 : line_length(reader);
-        if (line > MCP_MESSAGE_MAX)
+        if (line > reader->message_max)
             return MCP_READER_TOO_LONG;
         return line > 0 ? give(reader, 0, line) : MCP_READER_MORE;
     default:

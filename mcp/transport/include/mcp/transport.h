@@ -66,12 +66,16 @@ struct mcp_reader {
     size_t buffer_size, used;
     uint64_t skip;
     size_t announced_tag;
+    size_t message_max;
     uint8_t header[MCP_FRAME_HEADER_SIZE];
     size_t header_used;
     int state;
 };
 
 void mcp_reader_initialise(struct mcp_reader *reader, const struct mcp_transport_memory *memory);
+/* Takes no longer messages than this, in bytes; at first, and at most, MCP_MESSAGE_MAX. Before the first byte
+ * of a message. */
+void mcp_reader_limit(struct mcp_reader *reader, size_t message_max);
 void mcp_reader_release(struct mcp_reader *reader);
 
 /* Takes bytes of the stream until something is to be told: sets *consumed (<= length) and returns the event.
