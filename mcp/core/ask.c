@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a call asks its client: by requests in sessions, by the call's own result in the stateless era.
+ * What a call asks its client, and the end of its run: the questions leave by ask_round.c, or as the call's
+ * own result in the stateless era.
  */
 #include "ask_private.h"
 
@@ -27,36 +28,6 @@ bool mcp_call_can_ask(const struct mcp_call *call, enum mcp_ask what)
     return call->kind != CALL_COMPLETION && call->kind != CALL_METHOD && (call->client_can & 1u << what) != 0;
 }
 
-/* ---- rounds ---- */
-
-static void free_round(struct mcp_call *call, struct asks *asks)
-{
-    const struct mcp_memory *memory = &call->server->config.memory;
-
-    if (asks == NULL)
-        return;
-    mcp_json_writer_release(&asks->writer);
-    mcp_json_free(asks->questions);
-    for (uint32_t i = 0; i < asks->count; i++)
-        mcp_json_free(asks->answers[i]);
-    memory->release(memory->context, asks, sizeof(*asks));
-}
-
-/* The answers of the last run go when its handler has returned; all goes with the call. */
-static void release(struct mcp_call *call, bool all)
-{
-    struct mcp_session *session = call->reply.session;
-
-    if (call->inputs != NULL && !all && session != NULL) {
-        session->held -= call->inputs->held;
-        call->asks_held -= call->inputs->held;
-    }
-    free_round(call, call->inputs);
-    call->inputs = NULL;
-    if (all)
-        free_round(call, call->asks);
-}
-
 static struct asks *round_of(struct mcp_call *call)
 {
     const struct mcp_server_config *config = &call->server->config;
@@ -69,7 +40,8 @@ static struct asks *round_of(struct mcp_call *call)
     *call->asks = (struct asks){0};
     mcp_json_writer_initialise(&call->asks->writer, &config->memory, config->message_max);
     mcp_json_begin_object(&call->asks->writer);
-    call->release_asks = release;
+    call->ask_hooks = &ask_hooks;
+    call->round++;
     return call->asks;
 }
 
@@ -168,110 +140,6 @@ static void send_input_required(struct mcp_call *call, const void *state, size_t
     call_end_answer(call);
 }
 
-/* ---- sessions: the questions are requests ---- */
-
-static void resume(struct mcp_call *call)
-{
-    release(call, false);
-    call->inputs = call->asks;
-    call->asks = NULL;
-    call->waiting = false;
-    call_run(call, NULL);
-}
-
-static struct mcp_call *find_asker(const struct mcp_session *session, uint64_t id, uint32_t *index)
-{
-    for (struct mcp_call *call = session->calls; call != NULL; call = call->next)
-        for (*index = 0; call->waiting && *index < call->asks->count; ++*index)
-            if (call->asks->ids[*index] == id)
-                return call;
-    return NULL;
-}
-
-static void end_refused(struct mcp_call *call)
-{
-    call->waiting = false;
-    mcp_call_fail(call,
-                  "the client did not answer a question: with an error, or with more than there is room for");
-}
-
-/* Keeps the answer. False: there is none to keep. */
-static bool keep_answer(struct mcp_session *session, struct mcp_call *call, uint32_t index,
-                        struct mcp_json result)
-{
-    struct asks *asks = call->asks;
-    size_t size;
-
-    if (mcp_json_type(result) != MCP_JSON_OBJECT ||
-        json_clone(&session->server->config.memory, result, &asks->answers[index]) != 0)
-        return false;
-    size = json_size(asks->answers[index]);
-    if (!session_has_room(session, size))
-        return false;
-    asks->held += size;
-    call->asks_held += size;
-    session->held += size;
-    asks->missing--;
-    return true;
-}
-
-static void take_response(struct mcp_session *session, struct mcp_json message)
-{
-    struct mcp_call *call;
-    uint32_t index;
-    int64_t id;
-
-    if (mcp_json_get_int(mcp_json_member(message, "id"), &id) != 0 || id <= 0)
-        return;
-    call = find_asker(session, (uint64_t)id, &index);
-    if (call == NULL || call->asks->answers[index] != NULL)
-        return;
-    if (!keep_answer(session, call, index, mcp_json_member(message, "result")))
-        call->asks->refused = true;
-    if (call->sending)
-        return; /* who sends goes on */
-    if (call->asks->refused)
-        end_refused(call);
-    else if (call->asks->missing == 0)
-        resume(call);
-}
-
-static void write_request(struct message *message, const struct mcp_call *call, uint64_t id,
-                          struct mcp_json ask)
-{
-    size_t length;
-    const char *text = mcp_json_raw(mcp_json_member(ask, "params"), &length);
-
-    mcp_json_begin_object(&message->writer);
-    mcp_json_member_string(&message->writer, "jsonrpc", "2.0");
-    mcp_json_member_uint(&message->writer, "id", id);
-    mcp_json_key_write(&message->writer, "method");
-    mcp_json_value(&message->writer, mcp_json_member(ask, "method"));
-    mcp_json_key_write(&message->writer, "params");
-    mcp_json_begin_object(&message->writer);
-    json_write_trusted_members(&message->writer, text, length);
-    call_write_trace(message, call);
-    mcp_json_end_object(&message->writer);
-    mcp_json_end_object(&message->writer);
-}
-
-static int send_request(struct mcp_session *session, const struct mcp_call *call, uint64_t id,
-                        struct mcp_json ask)
-{
-    struct message message;
-    const char *text;
-    size_t length;
-    int result;
-
-    message_begin(session, &message);
-    write_request(&message, call, id, ask);
-    result = mcp_json_finish(&message.writer, &text, &length);
-    if (result == 0)
-        session_send(session, text, length, call->reply.id, call->reply.id_length);
-    mcp_json_writer_release(&message.writer);
-    return result;
-}
-
 static int parse_questions(struct mcp_call *call)
 {
     const struct mcp_memory *memory = &call->server->config.memory;
@@ -284,34 +152,6 @@ static int parse_questions(struct mcp_call *call)
     if (result == 0) /* the writer keeps the text */
         result = mcp_json_parse(memory, text, length, &asks->questions, &error);
     return result;
-}
-
-/* The hook may bring answers, cancel the call or close the session: what follows from it waits until all is
- * sent. */
-static void send_requests(struct mcp_call *call)
-{
-    struct mcp_session *session = call->reply.session;
-    struct asks *asks = call->asks;
-    struct mcp_json ask = mcp_json_first(mcp_json_root(asks->questions));
-    int result = 0;
-
-    session_enter(session);
-    session->take_response = take_response;
-    asks->missing = asks->count;
-    call->sending = call->waiting = true;
-    for (uint32_t i = 0; i < asks->count && result == 0 && !call->cancelled; i++, ask = mcp_json_next(ask))
-        result = send_request(session, call, asks->ids[i], ask);
-    call->sending = false;
-    call->waiting = !call->cancelled && result == 0;
-    if (call->cancelled)
-        mcp_call_finish(call);
-    else if (result != 0)
-        call_writer_error(call, result);
-    else if (asks->refused)
-        end_refused(call);
-    else if (asks->missing == 0)
-        resume(call);
-    session_leave(session);
 }
 
 void mcp_call_wait(struct mcp_call *call, const void *state, size_t size)
@@ -327,11 +167,11 @@ void mcp_call_wait(struct mcp_call *call, const void *state, size_t size)
     mcp_json_end_object(&call->asks->writer);
     call_forget_answer(call);
     call->context = NULL;
-    if (call->reply.session == NULL || call->cancelled) {
+    if ((call->reply.session == NULL && call->reply.task == NULL) || call->cancelled) {
         mcp_call_finish(call); /* which nobody gets */
         return;
     }
-    if (call_format(call)->stateless) {
+    if (call_format(call)->stateless && call->reply.task == NULL) {
         send_input_required(call, state, size);
         return;
     }
@@ -348,7 +188,7 @@ void mcp_call_wait(struct mcp_call *call, const void *state, size_t size)
         call_adopt(call, kept);
     call->state = kept != NULL ? kept->bytes : NULL;
     call->state_size = size;
-    send_requests(call);
+    ask_begin_round(call);
 }
 
 /* ---- the next run ---- */

@@ -21,6 +21,10 @@ struct asks {
     size_t held;  /* by the answers, in bytes */
 };
 
+extern const struct ask_hooks ask_hooks;
+/* Asks what mcp_call_ask has gathered; the call may be gone when this returns. ask_round.c */
+void ask_begin_round(struct mcp_call *call);
+
 /* Writes requestState: the state, sealed for this request. Returns 0 or a negative errno: -ENOSYS without the
  * hooks.
  */

@@ -56,7 +56,7 @@ static void add_json(struct hmac_sha256 *mac, struct mcp_json value)
         sha256_add(&mac->inner, text + run, length - run);
 }
 
-/* Over what is sealed, and the request: its kind, what it names, its arguments. */
+/* Over what is sealed, and the request: its kind, what it names, its arguments, who sent it. */
 static void seal(const struct mcp_call *call, const uint8_t *sealed, size_t size, uint8_t digest[SHA256_SIZE])
 {
     uint8_t kind = (uint8_t)call->kind;
@@ -68,6 +68,7 @@ static void seal(const struct mcp_call *call, const uint8_t *sealed, size_t size
     add_text(&mac, call->uri);
     add_json(&mac, mcp_call_arguments(call));
     add_text(&mac, NULL);
+    sha256_add(&mac.inner, call_principal(call), PRINCIPAL_SIZE);
     sha256_add(&mac.inner, sealed, size);
     hmac_sha256_end(&mac, digest);
 }
@@ -128,15 +129,6 @@ static int64_t decode(char *text, size_t length)
         text[to++] = (char)group;
     }
     return (int64_t)(to - padding);
-}
-
-static bool equal_in_constant_time(const uint8_t *a, const uint8_t *b, size_t size)
-{
-    uint8_t difference = 0;
-
-    for (size_t i = 0; i < size; i++)
-        difference |= a[i] ^ b[i];
-    return difference == 0;
 }
 
 int state_open(struct mcp_call *call, struct mcp_json sealed, const void **state, size_t *size)

@@ -11,11 +11,12 @@
 #include <string.h>
 
 #include "json_private.h"
+#include "task.h"
 
 /* W3C Trace Context: 55 characters and the quotes; more than that is none. */
 #define TRACE_MAX 64
 
-static size_t call_held(const struct mcp_call *call)
+size_t call_held(const struct mcp_call *call)
 {
     return call->size + json_size(call->arguments) + call->asks_held;
 }
@@ -56,16 +57,18 @@ void call_free(struct mcp_call *call)
     struct mcp_memory memory = call->server->config.memory;
 
     call->server->statistics.pending--;
-    for (struct call_frame *frame = call->frame; frame != NULL; frame = frame->outer)
-        frame->call = NULL;
+    if (call->frame != NULL)
+        call->frame->call = NULL;
     while (call->blocks != NULL) {
         struct call_block *block = call->blocks;
 
         call->blocks = block->next;
         block_release(call->server, block);
     }
-    if (call->release_asks != NULL)
-        call->release_asks(call, true);
+    if (call->ask_hooks != NULL)
+        call->ask_hooks->release(call, true);
+    if (call->task != NULL && call->kind == CALL_TOOL)
+        call->server->task_hooks->end_call(call);
     call_forget_answer(call);
     mcp_json_free(call->arguments);
     if (call->tool != NULL)
@@ -170,32 +173,62 @@ struct mcp_call *call_begin(const struct request *request, enum call_kind kind, 
 
 void call_run(struct mcp_call *call, const struct request *request)
 {
-    struct call_frame frame = {.call = call, .outer = call->frame};
+    struct call_frame frame = {.call = call};
 
     call->frame = &frame;
-    if (request != NULL)
+    if (request != NULL) {
         call->request_blocks = call->blocks;
-    call->meta = request != NULL ? request->meta : (struct mcp_json){0};
-    call->params = request != NULL ? request->params : (struct mcp_json){0};
-    call->handler(call, call->handler_context);
+        call->meta = request->meta;
+        call->params = request->params;
+    }
+    do {
+        call->run_again = false;
+        call->handler(call, call->handler_context);
+        if (frame.call == NULL)
+            return;
+        /* Not answered yet: the message it came in is about to go, and what the client answered. */
+        call->meta = call->params = (struct mcp_json){0};
+        if (call->ask_hooks != NULL)
+            call->ask_hooks->release(call, false);
+    } while (call->run_again && call->ask_hooks->next_round(call));
     if (frame.call == NULL)
         return;
-    /* Not answered yet: the message it came in is about to go, and what the client answered. */
-    call->frame = frame.outer;
-    call->meta = call->params = (struct mcp_json){0};
-    if (call->release_asks != NULL)
-        call->release_asks(call, false);
+    call->frame = NULL;
+    mcp_call_continue_as_task(call);
+}
+
+void mcp_call_continue_as_task(struct mcp_call *call)
+{
+    if (call->task != NULL && !call->answered && !call->cancelled)
+        call->server->task_hooks->announce(call);
+}
+
+const uint8_t *call_principal(const struct mcp_call *call)
+{
+    static const uint8_t nobody[PRINCIPAL_SIZE];
+
+    if (call->task != NULL)
+        return call->task->principal;
+    return call->reply.session != NULL ? call->reply.session->principal : nobody;
+}
+
+const char *call_stream(const struct mcp_call *call, size_t *length)
+{
+    if (call->answered)
+        return call->server->task_hooks->stream(call, length);
+    *length = call->reply.id_length;
+    return call->reply.id;
 }
 
 struct mcp_call *call_find(const struct mcp_session *session, const char *id, size_t id_length)
 {
     for (struct mcp_call *call = session->calls; call != NULL; call = call->next)
-        if (ids_equal(id, id_length, call->reply.id, call->reply.id_length))
+        if (!call->answered && ids_equal(id, id_length, call->reply.id, call->reply.id_length))
             return call;
     return NULL;
 }
 
-static void cancel(struct mcp_call *call)
+void call_cancel(struct mcp_call *call)
 {
     if (call->cancelled)
         return;
@@ -215,7 +248,7 @@ void call_orphan_all(struct mcp_session *session)
         call->reply.session = NULL;
         if (call->reply.batch != NULL)
             batch_orphan(call->reply.batch);
-        cancel(call);
+        call_cancel(call);
     }
 }
 
@@ -231,7 +264,7 @@ static void handle_cancelled(const struct request *request)
         return;
     call = call_find(request->session, raw, length);
     if (call != NULL)
-        cancel(call);
+        call_cancel(call);
 }
 
 static const struct method methods[] = {

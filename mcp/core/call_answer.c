@@ -7,6 +7,7 @@
 
 #include "call_private.h"
 #include "json_private.h"
+#include "task.h"
 
 const struct mcp_version *call_format(const struct mcp_call *call)
 {
@@ -71,18 +72,14 @@ void mcp_call_suggest(struct mcp_call *call, const char *value)
  * the same id, or close the session. False: nobody waits for the answer. */
 bool call_begin_answer(struct mcp_call *call)
 {
-    if (call->reply.session == NULL) {
-        reply_nothing(&call->reply);
-        call_free(call);
-        return false;
+    if (call->reply.session != NULL) {
+        session_enter(call->reply.session);
+        call_unlink(call->reply.session, call);
     }
-    session_enter(call->reply.session);
-    call_unlink(call->reply.session, call);
-    if (!call->cancelled)
+    if (!call->cancelled && (call->reply.session != NULL || call->reply.task != NULL))
         return true;
     reply_nothing(&call->reply);
-    session_leave(call->reply.session);
-    call_free(call);
+    call_end_answer(call);
     return false;
 }
 
@@ -91,7 +88,8 @@ void call_end_answer(struct mcp_call *call)
     struct mcp_session *session = call->reply.session;
 
     call_free(call);
-    session_leave(session);
+    if (session != NULL)
+        session_leave(session);
 }
 
 /* JSON text, or NULL. */
@@ -236,6 +234,8 @@ void mcp_call_fail(struct mcp_call *call, const char *message)
     if (call->kind != CALL_TOOL) {
         reply_error(&call->reply, MCP_ERROR_INTERNAL, message, NULL);
     } else {
+        if (call->reply.task != NULL)
+            call->server->task_hooks->fail(call->reply.task, message);
         reply_result_begin(&call->reply, &answer);
         mcp_json_key_write(&answer.writer, "content");
         mcp_json_begin_array(&answer.writer);

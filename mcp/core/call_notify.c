@@ -4,6 +4,7 @@
  */
 #include "call_private.h"
 #include "json_private.h"
+#include "task.h"
 
 static bool may_tell(const struct mcp_call *call)
 {
@@ -11,21 +12,35 @@ static bool may_tell(const struct mcp_call *call)
 }
 
 /* W3C Trace Context: what belongs to the request belongs to its trace. */
-void call_write_trace(struct message *message, const struct mcp_call *call)
+void call_write_meta(struct message *message, const struct mcp_call *call)
 {
-    if (call->trace == NULL)
+    if (call->trace == NULL && call->reply.task == NULL)
         return;
     mcp_json_key_write(&message->writer, "_meta");
     mcp_json_begin_object(&message->writer);
-    mcp_json_key_write(&message->writer, "traceparent");
-    json_write_trusted(&message->writer, call->trace, call->trace_length);
+    if (call->trace != NULL) {
+        mcp_json_key_write(&message->writer, "traceparent");
+        json_write_trusted(&message->writer, call->trace, call->trace_length);
+    }
+    if (call->reply.task != NULL)
+        write_related_task(&message->writer, call->reply.task);
     mcp_json_end_object(&message->writer);
+}
+
+static void send_note(const struct mcp_call *call, struct message *message)
+{
+    size_t length = 0;
+    const char *id = call_stream(call, &length);
+
+    (void)notification_end(call->reply.session, message, id, length);
 }
 
 void mcp_call_progress(struct mcp_call *call, double progress, double total, const char *message)
 {
     struct message note;
 
+    if (call->reply.task != NULL && progress - progress == 0)
+        call->server->task_hooks->describe(call->reply.task, progress, total, message);
     if (call->token == NULL || !may_tell(call) || !(progress - progress == 0) ||
         (call->has_progress && !(progress > call->progress)))
         return;
@@ -39,8 +54,8 @@ void mcp_call_progress(struct mcp_call *call, double progress, double total, con
         mcp_json_member_double(&note.writer, "total", total);
     if (message != NULL && call_format(call)->progress_messages)
         mcp_json_member_string(&note.writer, "message", message);
-    call_write_trace(&note, call);
-    (void)notification_end(call->reply.session, &note, call->reply.id, call->reply.id_length);
+    call_write_meta(&note, call);
+    send_note(call, &note);
 }
 
 static int wanted_level(const struct mcp_call *call)
@@ -64,6 +79,6 @@ void mcp_call_log(struct mcp_call *call, enum mcp_log_level level, const char *l
         return;
     notification_begin(call->reply.session, &message, "notifications/message");
     write_log_message(&message, level, logger, text);
-    call_write_trace(&message, call);
-    (void)notification_end(call->reply.session, &message, call->reply.id, call->reply.id_length);
+    call_write_meta(&message, call);
+    send_note(call, &message);
 }

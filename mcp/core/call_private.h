@@ -12,7 +12,8 @@ enum call_kind {
     CALL_METHOD, /* of a tool, by methods_are_tools: the result is the structured content */
     CALL_READ,
     CALL_PROMPT,
-    CALL_COMPLETION
+    CALL_COMPLETION,
+    CALL_TASK_RESULT /* tasks/result that waits; nobody handles it */
 };
 
 /* Text that lives as long as the call. */
@@ -25,7 +26,19 @@ struct call_block {
 /* While a handler runs: the call that it runs for, NULL once that is answered. */
 struct call_frame {
     struct mcp_call *call;
-    struct call_frame *outer; /* of the same call, which asked its client and was answered at once */
+};
+
+/* What a call that has asked its client needs of ask.c. */
+struct ask_hooks {
+    /* The answers of the last run go when its handler has returned; all goes with the call. */
+    void (*release)(struct mcp_call *call, bool all);
+    /* Makes the answers those of the next run. False: there is none, the call is gone. */
+    bool (*next_round)(struct mcp_call *call);
+    /* For a task of 2026-07-28: writes the questions that are not answered as an object; keeps answers from
+     * an object (0, -EINVAL where one is none, or -ENOMEM); goes on where none is missing any more. */
+    void (*write_open)(const struct mcp_call *call, struct mcp_json_writer *writer);
+    int (*take_answers)(struct mcp_call *call, struct mcp_json answers);
+    void (*go_on)(struct mcp_call *call);
 };
 
 struct mcp_call {
@@ -53,14 +66,20 @@ struct mcp_call {
     struct mcp_call *previous, *next;  /* in session->calls */
 
     /* what it asks its client: ask.c */
-    uint32_t client_can;        /* a bit for each enum mcp_ask */
-    struct asks *asks, *inputs; /* the questions of this run, the answers to those of the last */
-    void (*release_asks)(struct mcp_call *call, bool all); /* NULL: it never asked */
-    bool waiting, sending; /* no handler runs, or is to; the questions are being sent */
+    uint32_t client_can;               /* a bit for each enum mcp_ask */
+    struct asks *asks, *inputs;        /* the questions of this run, the answers to those of the last */
+    const struct ask_hooks *ask_hooks; /* NULL: it never asked */
+    uint32_t round;                    /* of questions; 0: it has not asked yet */
+    bool waiting, sending;             /* no handler runs, or is to; the questions are being sent */
+    bool run_again;                    /* the answers came while the handler that asked was still there */
     size_t asks_held;
     const void *state;
     size_t state_size;
     const char *name; /* of the tool or prompt */
+
+    /* of a tool: a task that it is, or may become; of tasks/result: the one it waits for */
+    struct task *task;
+    bool answered; /* the request, with a task: its id is free again */
 
     /* of a read */
     const char *uri, *mime_type;
@@ -80,6 +99,14 @@ struct mcp_call {
     char texts[];      /* id, token, traceparent */
 };
 
+/* The memory that it holds, in bytes. */
+size_t call_held(const struct mcp_call *call);
+/* Who its client is. */
+const uint8_t *call_principal(const struct mcp_call *call);
+/* To which request a message of the call belongs, as mcp_session_sending_for says it. */
+const char *call_stream(const struct mcp_call *call, size_t *length);
+/* Tells its handler that nobody waits for the answer; the call may be gone when this returns. */
+void call_cancel(struct mcp_call *call);
 /* A call with these hooks that is linked into its session; or NULL, and the request is answered. `arguments`
  * are copied. */
 struct mcp_call *call_begin(const struct request *request, enum call_kind kind, mcp_call_handler handler,
@@ -114,8 +141,8 @@ void call_error(struct mcp_call *call, int code, const char *message, const char
 void call_writer_error(struct mcp_call *call, int error);
 /* What a handler wrote so far is dropped. */
 void call_forget_answer(struct mcp_call *call);
-/* A member _meta with the request's traceparent, if it has one. */
-void call_write_trace(struct message *message, const struct mcp_call *call);
+/* A member _meta with the request's traceparent and its task, if it has them. */
+void call_write_meta(struct message *message, const struct mcp_call *call);
 
 /* The version whose form the answer has. */
 const struct mcp_version *call_format(const struct mcp_call *call);

@@ -151,8 +151,10 @@ static bool version_may_lack(const struct request *request, struct mcp_json json
 
 static void dispatch_one(struct mcp_session *session, struct mcp_json message, struct batch *batch)
 {
-    struct request request = {.session = session,
-                              .reply = {.session = session, .batch = batch, .id = "null", .id_length = 4}};
+    struct request request = {
+        .session = session,
+        .reply = {
+            .server = session->server, .session = session, .batch = batch, .id = "null", .id_length = 4}};
     struct mcp_json id, jsonrpc;
     const char *raw_id;
     size_t raw_length;
@@ -198,7 +200,7 @@ static void dispatch_one(struct mcp_session *session, struct mcp_json message, s
 
 static void dispatch_batch(struct mcp_session *session, struct mcp_json messages)
 {
-    struct reply reply = {.session = session, .id = "null", .id_length = 4};
+    struct reply reply = {.server = session->server, .session = session, .id = "null", .id_length = 4};
     struct batch *batch;
 
     if (session->version == NULL || !session->version->batches) {

@@ -9,6 +9,7 @@
 #include "json_private.h"
 #include "json_write_private.h"
 #include "server_private.h"
+#include "task.h"
 
 /* An error is put together on the stack, so that it leaves even when there is no memory. Only an error with
  * a longer id or message than this needs some. */
@@ -16,9 +17,12 @@
 #define SMALL_ID       256
 #define RETRY_AFTER_MS "1000"
 
-static void deliver(const struct reply *reply, const char *message, size_t length)
+/* failure: the message of an error, or NULL. */
+static void deliver(const struct reply *reply, const char *message, size_t length, const char *failure)
 {
-    if (reply->batch != NULL)
+    if (reply->task != NULL)
+        reply->server->task_hooks->keep(reply->task, message, length, failure);
+    else if (reply->batch != NULL)
         batch_add_answer(reply->batch, message, length);
     else
         session_send(reply->session, message, length, reply->id[0] == 'n' ? NULL : reply->id, /* null */
@@ -31,14 +35,24 @@ void reply_nothing(const struct reply *reply)
         batch_end_request(reply->batch);
 }
 
-static void write_envelope(struct mcp_json_writer *writer, const struct reply *reply)
+/* Begins the message up to its member `result` or `error`. A task keeps what that holds, and no message. */
+static void begin_envelope(struct mcp_json_writer *writer, const struct reply *reply, const char *member)
 {
     static const char version[] = "{\"jsonrpc\":\"2.0\"}";
 
+    if (reply->task != NULL)
+        return;
     mcp_json_begin_object(writer);
     json_write_trusted_members(writer, version, sizeof(version) - 1);
     mcp_json_key_write(writer, "id");
     json_write_trusted(writer, reply->id, reply->id_length);
+    mcp_json_key_write(writer, member);
+}
+
+static void end_envelope(struct mcp_json_writer *writer, const struct reply *reply)
+{
+    if (reply->task == NULL)
+        mcp_json_end_object(writer);
 }
 
 static int write_error(struct mcp_json_writer *writer, const struct reply *reply, int code,
@@ -48,8 +62,7 @@ static int write_error(struct mcp_json_writer *writer, const struct reply *reply
     size_t length;
     int result;
 
-    write_envelope(writer, reply);
-    mcp_json_key_write(writer, "error");
+    begin_envelope(writer, reply, "error");
     mcp_json_begin_object(writer);
     mcp_json_member_int(writer, "code", code);
     mcp_json_member_string(writer, "message", message);
@@ -58,10 +71,10 @@ static int write_error(struct mcp_json_writer *writer, const struct reply *reply
         mcp_json_raw_value(writer, data, data_length);
     }
     mcp_json_end_object(writer);
-    mcp_json_end_object(writer);
+    end_envelope(writer, reply);
     result = mcp_json_finish(writer, &text, &length);
     if (result == 0)
-        deliver(reply, text, length);
+        deliver(reply, text, length, message);
     return result;
 }
 
@@ -72,13 +85,13 @@ static void send_error(const struct reply *reply, int code, const char *message,
     struct mcp_json_writer writer;
     int result;
 
-    reply->session->server->statistics.errors++;
+    reply->server->statistics.errors++;
     mcp_json_writer_initialise_fixed(&writer, small, sizeof(small));
     result = write_error(&writer, reply, code, message, data, data_length);
     if (result == -EINVAL)
         data = NULL; /* it is not JSON: the error leaves without it */
     if (result != 0) {
-        const struct mcp_server_config *config = &reply->session->server->config;
+        const struct mcp_server_config *config = &reply->server->config;
 
         mcp_json_writer_initialise(&writer, &config->memory, config->message_max);
         result = write_error(&writer, reply, code, message, data, data_length);
@@ -118,7 +131,7 @@ void reply_invalid_params(const struct reply *reply, const char *why)
 
 void reply_resource_not_found(const struct reply *reply, const char *uri)
 {
-    const struct mcp_server_config *config = &reply->session->server->config;
+    const struct mcp_server_config *config = &reply->server->config;
     /* A tool that was called as a method has no version. */
     int code = reply->version != NULL ? reply->version->resource_not_found : MCP_ERROR_INVALID_PARAMS;
     struct mcp_json_writer data;
@@ -144,7 +157,7 @@ void reply_writer_error(const struct reply *reply, int error)
         reply_overloaded(reply, "Overloaded: out of memory for the result");
     } else if (error == -EFBIG) {
         text_add(&data, "{\"limit\":");
-        text_add_uint(&data, reply->session->server->config.message_max);
+        text_add_uint(&data, reply->server->config.message_max);
         text_add(&data, "}");
         reply_error(reply, MCP_ERROR_TOO_LARGE, "The result is larger than a message may be", data.bytes);
     } else {
@@ -152,19 +165,28 @@ void reply_writer_error(const struct reply *reply, int error)
     }
 }
 
-void message_begin(const struct mcp_session *session, struct message *message)
+void message_begin(const struct mcp_server *server, struct message *message)
 {
-    const struct mcp_server_config *config = &session->server->config;
+    const struct mcp_server_config *config = &server->config;
 
     json_writer_initialise_with_buffer(&message->writer, &config->memory, config->message_max,
                                        message->buffer, sizeof(message->buffer));
 }
 
+void write_related_task(struct mcp_json_writer *writer, const struct task *task)
+{
+    mcp_json_key_write(writer, "io.modelcontextprotocol/related-task");
+    mcp_json_begin_object(writer);
+    mcp_json_member_string(writer, "taskId", task->id);
+    mcp_json_end_object(writer);
+}
+
 void reply_value_begin(const struct reply *reply, struct message *message)
 {
-    message_begin(reply->session, message);
-    write_envelope(&message->writer, reply);
-    mcp_json_key_write(&message->writer, "result");
+    message_begin(reply->server, message);
+    if (reply->task != NULL) /* which tells it with something around it */
+        message->writer.limit = message->writer.limit / 4 * 3;
+    begin_envelope(&message->writer, reply, "result");
 }
 
 int reply_value_end(const struct reply *reply, struct message *message)
@@ -173,10 +195,10 @@ int reply_value_end(const struct reply *reply, struct message *message)
     size_t length;
     int result;
 
-    mcp_json_end_object(&message->writer);
+    end_envelope(&message->writer, reply);
     result = mcp_json_finish(&message->writer, &text, &length);
     if (result == 0) {
-        deliver(reply, text, length);
+        deliver(reply, text, length, NULL);
         mcp_json_writer_release(&message->writer);
         reply_nothing(reply);
     } else {
@@ -209,10 +231,11 @@ void reply_cacheable(const struct reply *reply, struct message *message, uint32_
 
 int reply_result_end(const struct reply *reply, struct message *message, const char *meta, size_t meta_length)
 {
-    const struct mcp_server *server = reply->session->server;
-    bool names_server = reply->version != NULL && reply->version->stateless;
+    const struct mcp_server *server = reply->server;
+    bool names_server = reply->version != NULL && reply->version->stateless && reply->task == NULL;
+    bool names_task = reply->task != NULL && !reply->version->stateless;
 
-    if (meta != NULL || names_server) {
+    if (meta != NULL || names_server || names_task) {
         mcp_json_key_write(&message->writer, "_meta");
         mcp_json_begin_object(&message->writer);
         if (meta != NULL)
@@ -221,10 +244,22 @@ int reply_result_end(const struct reply *reply, struct message *message, const c
             mcp_json_key_write(&message->writer, "io.modelcontextprotocol/serverInfo");
             json_write_trusted(&message->writer, server->info, server->info_length);
         }
+        if (names_task)
+            write_related_task(&message->writer, reply->task);
         mcp_json_end_object(&message->writer);
     }
     mcp_json_end_object(&message->writer);
     return reply_value_end(reply, message);
+}
+
+void reply_kept(const struct reply *reply, bool is_error, const char *text, size_t length)
+{
+    struct message message;
+
+    message_begin(reply->server, &message);
+    begin_envelope(&message.writer, reply, is_error ? "error" : "result");
+    json_write_trusted(&message.writer, text, length);
+    (void)reply_value_end(reply, &message);
 }
 
 void reply_empty(const struct reply *reply)
@@ -237,7 +272,7 @@ void reply_empty(const struct reply *reply)
 
 void notification_begin(const struct mcp_session *session, struct message *message, const char *method)
 {
-    message_begin(session, message);
+    message_begin(session->server, message);
     mcp_json_begin_object(&message->writer);
     mcp_json_member_string(&message->writer, "jsonrpc", "2.0");
     mcp_json_member_string(&message->writer, "method", method);

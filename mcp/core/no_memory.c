@@ -36,7 +36,7 @@ static struct span scalar_at(const char *text, size_t length, size_t at)
 
 void dispatch_without_memory(struct mcp_session *session, const char *message, size_t length)
 {
-    struct reply reply = {.session = session, .id = "null", .id_length = 4};
+    struct reply reply = {.server = session->server, .session = session, .id = "null", .id_length = 4};
     struct span key = {0}, id = {0};
     bool is_batch = message[strspn(message, " \t\r\n")] == '[';
     bool is_request = is_batch;

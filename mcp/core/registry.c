@@ -76,17 +76,23 @@ static int measure(const struct mcp_server *server, const struct list_kind *kind
 int registry_add(const struct mcp_server *server, struct registry *registry, const struct list_kind *kind,
                  struct item *item)
 {
-    struct item **end = &registry->first;
     int result = measure(server, kind, item);
 
     if (result != 0)
         return result;
+    item->serial = ++registry->last_serial;
+    registry_append(registry, item);
+    return 0;
+}
+
+void registry_append(struct registry *registry, struct item *item)
+{
+    struct item **end = &registry->first;
+
     while (*end != NULL)
         end = &(*end)->next;
     item->next = NULL;
-    item->serial = ++registry->last_serial;
     *end = item;
-    return 0;
 }
 
 void registry_remove(struct registry *registry, const struct item *item)
@@ -108,21 +114,20 @@ void registry_list(const struct request *request, const struct registry *registr
     const struct item *item = registry->first;
     size_t size = PAGE_OVERHEAD + (version->stateless ? server->info_length : 0);
     struct message message;
-    uint64_t serial;
+    uint64_t serial = 0;
 
     if (mcp_json_type(cursor) != MCP_JSON_NONE) {
         if (!read_cursor(cursor, kind->member, &serial) || serial > registry->last_serial) {
             reply_invalid_params(&request->reply, "the cursor is none that this list gave out");
             return;
         }
-        while (item != NULL && item->serial < serial)
-            item = item->next;
     }
     reply_result_begin(&request->reply, &message);
     mcp_json_key_write(&message.writer, kind->member);
     mcp_json_begin_array(&message.writer);
     for (; item != NULL; item = item->next) {
-        if (!session_may_use(request->session, item->needs))
+        if (item->serial < serial || !session_may_use(request->session, item->needs) ||
+            (kind->is_listed != NULL && !kind->is_listed(request, item)))
             continue;
         if (size + item->listed_size + 1 > server->config.message_max)
             break;

@@ -32,11 +32,14 @@ struct registry {
 struct list_kind {
     const char *member; /* "tools": of the result; it tells the cursors of the lists apart, too */
     void (*write)(struct mcp_json_writer *writer, const struct item *item, const struct mcp_version *version);
+    bool (*is_listed)(const struct request *request, const struct item *item); /* NULL: all are */
 };
 
 /* Returns 0, -EFBIG (more text than a message can list), -ENOMEM. */
 int registry_add(const struct mcp_server *server, struct registry *registry, const struct list_kind *kind,
                  struct item *item);
+/* The same for an item whose serial and listed_size are set. */
+void registry_append(struct registry *registry, struct item *item);
 /* Takes it out of the list; the caller frees it. */
 void registry_remove(struct registry *registry, const struct item *item);
 /* Answers a request for a page. */

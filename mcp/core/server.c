@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "call_private.h"
+#include "task.h"
 
 #define DEFAULT_MESSAGE_MAX       ((size_t)1024 * 1024)
 #define DEFAULT_CALLS_PER_SESSION 64u
@@ -171,6 +172,8 @@ void mcp_session_close(struct mcp_session *session)
         return;
     session->closed = true;
     session_enter(session);
+    if (session->server->task_hooks != NULL)
+        session->server->task_hooks->end_session(session);
     call_orphan_all(session);
     session_leave(session);
 }
@@ -180,7 +183,7 @@ uint32_t mcp_session_pending(const struct mcp_session *session)
     uint32_t pending = session->pending;
 
     for (const struct mcp_call *call = session->calls; call != NULL; call = call->next)
-        if (call->waiting)
+        if (call->waiting || call->answered)
             pending--;
     return pending;
 }
@@ -249,7 +252,7 @@ void mcp_session_receive(struct mcp_session *session, const char *message, size_
 
 void mcp_session_report(struct mcp_session *session, int code, const char *message, const char *data)
 {
-    struct reply reply = {.session = session, .id = "null", .id_length = 4};
+    struct reply reply = {.server = session->server, .session = session, .id = "null", .id_length = 4};
 
     session_enter(session);
     reply_error(&reply, code, message, data);

@@ -8,6 +8,7 @@
 #include "mcp/prompt.h"
 #include "mcp/resource.h"
 #include "mcp/server.h"
+#include "mcp/task.h"
 #include "registry.h"
 #include "schema.h"
 #include "text.h"
@@ -33,7 +34,11 @@ struct prompt_entry {
     struct mcp_prompt prompt;
 };
 
-#define FEATURES_MAX 9u
+#define FEATURES_MAX   10u
+#define PRINCIPAL_SIZE 32u /* SHA-256 of what mcp_session_identify got; zeros: nothing */
+
+struct task;
+struct task_hooks;
 
 struct mcp_server {
     struct mcp_server_config config; /* with the defaults filled in */
@@ -47,6 +52,10 @@ struct mcp_server {
     uint64_t last_ask;                                            /* id of the last request to a client */
     uint8_t state_key[32];
     bool has_state_key;
+    const struct task_hooks *task_hooks; /* NULL: there are no tasks */
+    struct mcp_task_config task_config;  /* with the defaults filled in */
+    struct registry tasks;
+    void (*tell_task)(struct task *task); /* to those who listen; NULL: nobody can */
     struct mcp_session *sessions;
     struct mcp_server_statistics statistics;
 };
@@ -68,8 +77,10 @@ struct mcp_session {
     uint32_t client_can; /* what the client said at `initialize` that it can be asked */
     /* For the answers to requests of ours; NULL before the first. */
     void (*take_response)(struct mcp_session *session, struct mcp_json message);
-    int log_level;          /* of logging/setLevel; LEVEL_UNSET before */
-    uint32_t allowed;       /* mcp_session_allow */
+    int log_level;    /* of logging/setLevel; LEVEL_UNSET before */
+    uint32_t allowed; /* mcp_session_allow */
+    uint8_t principal[PRINCIPAL_SIZE];
+    uint64_t last_task;     /* serial of the last that belongs to it */
     const char *sending_id; /* of the request that what is being sent belongs to, or NULL */
     size_t sending_id_length;
 };
@@ -97,13 +108,15 @@ struct message {
 };
 
 /* Begins a message that is none of the forms below. */
-void message_begin(const struct mcp_session *session, struct message *message);
+void message_begin(const struct mcp_server *server, struct message *message);
 
 struct batch;
 
 /* Where an answer goes. */
 struct reply {
+    struct mcp_server *server;
     struct mcp_session *session;       /* NULL once it is closed: then there is only reply_nothing */
+    struct task *task;                 /* that keeps the answer in place of the session; NULL: none */
     const struct mcp_version *version; /* of the request; NULL: none (before `initialize`) */
     struct batch *batch;               /* NULL: a message of its own */
     const char *id; /* as it stands in the request; "null" when it has none that can be read */
@@ -131,8 +144,12 @@ int reply_result_end(const struct reply *reply, struct message *message, const c
 /* The same for a result that is written as a whole, as one value. */
 void reply_value_begin(const struct reply *reply, struct message *message);
 int reply_value_end(const struct reply *reply, struct message *message);
+/* The member of _meta that says to which task of 2025-11-25 a message belongs. */
+void write_related_task(struct mcp_json_writer *writer, const struct task *task);
 /* How long the result may be kept by the client, in versions that say so. */
 void reply_cacheable(const struct reply *reply, struct message *message, uint32_t ttl_ms, bool shared);
+/* What a task kept: a result or an error, as JSON text. */
+void reply_kept(const struct reply *reply, bool is_error, const char *text, size_t length);
 /* A result without members. */
 void reply_empty(const struct reply *reply);
 

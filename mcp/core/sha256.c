@@ -115,3 +115,13 @@ void hmac_sha256_end(struct hmac_sha256 *mac, uint8_t digest[SHA256_SIZE])
     sha256_add(&outer, digest, SHA256_SIZE);
     sha256_end(&outer, digest);
 }
+
+bool equal_in_constant_time(const void *a, const void *b, size_t size)
+{
+    const uint8_t *left = a, *right = b;
+    uint8_t difference = 0;
+
+    for (size_t i = 0; i < size; i++)
+        difference |= left[i] ^ right[i];
+    return difference == 0;
+}

@@ -5,6 +5,7 @@
 #ifndef MCP_SHA256_H
 #define MCP_SHA256_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,5 +29,8 @@ struct hmac_sha256 {
 
 void hmac_sha256_begin(struct hmac_sha256 *mac, const uint8_t key[SHA256_SIZE]);
 void hmac_sha256_end(struct hmac_sha256 *mac, uint8_t digest[SHA256_SIZE]);
+
+/* Whether two secrets of the same size are the same, in a time that does not say where they differ. */
+bool equal_in_constant_time(const void *a, const void *b, size_t size);
 
 #endif

@@ -4,6 +4,22 @@
  */
 #include "subscription.h"
 
+#include <string.h>
+
+const char *subscription_uris(const struct subscription *subscription)
+{
+    return subscription->texts + subscription->id_length;
+}
+
+const char *subscription_tasks(const struct subscription *subscription)
+{
+    const char *text = subscription_uris(subscription);
+
+    for (uint32_t i = 0; i < subscription->uris; i++)
+        text += strlen(text) + 1;
+    return text;
+}
+
 bool subscription_is_listening(const struct subscription *subscription)
 {
     return subscription->id_length > 0;
@@ -13,7 +29,8 @@ void subscription_release(struct mcp_session *session, struct subscription *subs
 {
     const struct mcp_memory *memory = &session->server->config.memory;
 
-    session->watches -= subscription->uris + (subscription_is_listening(subscription) ? 1 : 0);
+    session->watches -=
+        subscription->uris + subscription->tasks + (subscription_is_listening(subscription) ? 1 : 0);
     session->held -= subscription->size;
     memory->release(memory->context, subscription, subscription->size);
 }

@@ -41,6 +41,8 @@ struct mcp_version {
     bool elicitation;               /* by form */
     bool elicitation_modes;         /* and by URL */
     bool elicitation_ids;           /* elicitationId of the latter */
+    bool task_requests;             /* tasks that a client asks for: params.task, tasks/... */
+    bool task_extension;            /* tasks that the server chooses: io.modelcontextprotocol/tasks */
     bool icons;                     /* and description and websiteUrl of the server */
     bool argument_errors_as_result; /* wrong arguments of a tool are a result with isError, so that the model
                                        sees them and tries again; before, -32602 (SEP-1303) */

@@ -1,34 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * What clients are told without having asked at that moment: that a resource or a list has changed. By
+ * What clients want to be told of (changes.c tells it): that a resource, a list or a task has changed. By
  * resources/subscribe up to 2025-11-25 ("Server features / Resources / Subscriptions"), where changes of
  * lists come by themselves; since 2026-07-28 by subscriptions/listen ("Basic / Patterns / Subscriptions").
  */
+#include <errno.h>
 #include <string.h>
 
 #include "call_private.h"
 #include "subscription.h"
-
-static const struct {
-    uint32_t list;
-    const char *filter, *method;
-} lists[] = {
-    {LIST_TOOLS, "toolsListChanged", "notifications/tools/list_changed"},
-    {LIST_RESOURCES, "resourcesListChanged", "notifications/resources/list_changed"},
-    {LIST_PROMPTS, "promptsListChanged", "notifications/prompts/list_changed"},
-};
-
-#define LIST_COUNT (sizeof(lists) / sizeof(lists[0]))
-
-static bool watches(const struct subscription *subscription, const char *uri)
-{
-    const char *text = subscription->texts + subscription->id_length;
-
-    for (uint32_t i = 0; i < subscription->uris; i++, text += strlen(text) + 1)
-        if (strcmp(text, uri) == 0)
-            return true;
-    return false;
-}
+#include "task.h"
 
 /* ---- beginning ---- */
 
@@ -134,62 +115,76 @@ static void handle_unsubscribe(const struct request *request)
 
 /* ---- subscriptions/listen ---- */
 
-static void write_id(struct message *message, const char *id, size_t id_length)
+static void write_texts(struct mcp_json_writer *writer, const char *name, const char *text, uint32_t count)
 {
-    mcp_json_key_write(&message->writer, "_meta");
-    mcp_json_begin_object(&message->writer);
-    mcp_json_key_write(&message->writer, "io.modelcontextprotocol/subscriptionId");
-    mcp_json_raw_value(&message->writer, id, id_length);
-    mcp_json_end_object(&message->writer);
+    if (count == 0)
+        return;
+    mcp_json_key_write(writer, name);
+    mcp_json_begin_array(writer);
+    for (; count > 0; count--, text = text + strlen(text) + 1)
+        mcp_json_string(writer, text);
+    mcp_json_end_array(writer);
 }
 
 static int acknowledge(struct mcp_session *session, const struct subscription *subscription)
 {
-    const char *text = subscription->texts + subscription->id_length;
     struct message message;
 
     notification_begin(session, &message, "notifications/subscriptions/acknowledged");
-    write_id(&message, subscription->texts, subscription->id_length);
+    subscription_write_id(&message, subscription->texts, subscription->id_length);
     mcp_json_key_write(&message.writer, "notifications");
     mcp_json_begin_object(&message.writer);
-    for (size_t i = 0; i < LIST_COUNT; i++)
-        if ((subscription->lists & lists[i].list) != 0)
-            mcp_json_member_bool(&message.writer, lists[i].filter, true);
-    if (subscription->uris > 0) {
-        mcp_json_key_write(&message.writer, "resourceSubscriptions");
-        mcp_json_begin_array(&message.writer);
-        for (uint32_t i = 0; i < subscription->uris; i++, text += strlen(text) + 1)
-            mcp_json_string(&message.writer, text);
-        mcp_json_end_array(&message.writer);
-    }
+    for (size_t i = 0; i < LIST_KINDS; i++)
+        if ((subscription->lists & list_kinds[i].list) != 0)
+            mcp_json_member_bool(&message.writer, list_kinds[i].filter, true);
+    write_texts(&message.writer, "resourceSubscriptions", subscription_uris(subscription),
+                subscription->uris);
+    write_texts(&message.writer, "taskIds", subscription_tasks(subscription), subscription->tasks);
     mcp_json_end_object(&message.writer);
     return notification_end(session, &message, subscription->texts, subscription->id_length);
 }
 
-/* What is wrong with the filter, or NULL; the lists that it wants, and the size of its URIs. */
-static const char *read_filter(struct mcp_json filter, uint32_t *wanted, struct mcp_json *uris, size_t *size)
+/* What a client wants to hear of. */
+struct filter {
+    uint32_t lists;
+    struct mcp_json uris, tasks; /* arrays, or NONE */
+    size_t size;                 /* of the texts in them, with a NUL each */
+};
+
+/* Whether it is NONE or an array of strings, whose size is added. */
+static bool read_texts(struct mcp_json texts, size_t *size)
 {
-    *wanted = 0;
-    *size = 0;
-    *uris = mcp_json_member(filter, "resourceSubscriptions");
-    if (mcp_json_type(filter) != MCP_JSON_OBJECT)
+    if (mcp_json_type(texts) != MCP_JSON_NONE && mcp_json_type(texts) != MCP_JSON_ARRAY)
+        return false;
+    for (struct mcp_json text = mcp_json_first(texts); mcp_json_type(text) != MCP_JSON_NONE;
+         text = mcp_json_next(text)) {
+        if (mcp_json_type(text) != MCP_JSON_STRING)
+            return false;
+        *size += mcp_json_string_length(text) + 1;
+    }
+    return true;
+}
+
+/* Returns what is wrong with it, or NULL. */
+static const char *read_filter(struct mcp_json notifications, bool with_tasks, struct filter *filter)
+{
+    *filter = (struct filter){.uris = mcp_json_member(notifications, "resourceSubscriptions")};
+    if (mcp_json_type(notifications) != MCP_JSON_OBJECT)
         return "notifications must be an object";
-    for (size_t i = 0; i < LIST_COUNT; i++) {
-        struct mcp_json value = mcp_json_member(filter, lists[i].filter);
+    for (size_t i = 0; i < LIST_KINDS; i++) {
+        struct mcp_json value = mcp_json_member(notifications, list_kinds[i].filter);
         bool wants = false;
 
         if (mcp_json_type(value) != MCP_JSON_NONE && mcp_json_get_bool(value, &wants) != 0)
             return "notifications: what is about a list must be true or false";
-        *wanted |= wants ? lists[i].list : 0;
+        filter->lists |= wants ? list_kinds[i].list : 0;
     }
-    if (mcp_json_type(*uris) != MCP_JSON_NONE && mcp_json_type(*uris) != MCP_JSON_ARRAY)
+    if (with_tasks)
+        filter->tasks = mcp_json_member(notifications, "taskIds");
+    if (!read_texts(filter->uris, &filter->size))
         return "notifications: resourceSubscriptions must be an array of strings";
-    for (struct mcp_json uri = mcp_json_first(*uris); mcp_json_type(uri) != MCP_JSON_NONE;
-         uri = mcp_json_next(uri)) {
-        if (mcp_json_type(uri) != MCP_JSON_STRING)
-            return "notifications: resourceSubscriptions must be an array of strings";
-        *size += mcp_json_string_length(uri) + 1;
-    }
+    if (!read_texts(filter->tasks, &filter->size))
+        return "notifications: taskIds must be an array of strings";
     return NULL;
 }
 
@@ -208,54 +203,80 @@ static uint32_t offered_lists(const struct mcp_server *server)
     return offered;
 }
 
-/* Keeps the URIs that name something; the acknowledgement says which. */
+/* Keeps the texts that name something; the acknowledgement says which. */
 static void keep_uris(const struct mcp_session *session, struct subscription *subscription,
                       struct mcp_json uris)
 {
     char *text = subscription->texts + subscription->id_length;
-    uint32_t kept = 0;
 
-    if (session->server->resources_change) {
-        for (struct mcp_json uri = mcp_json_first(uris); mcp_json_type(uri) != MCP_JSON_NONE;
-             uri = mcp_json_next(uri)) {
-            size_t length = mcp_json_string_length(uri);
+    if (!session->server->resources_change)
+        return;
+    for (struct mcp_json uri = mcp_json_first(uris); mcp_json_type(uri) != MCP_JSON_NONE;
+         uri = mcp_json_next(uri)) {
+        size_t length = mcp_json_string_length(uri);
 
-            (void)mcp_json_get_string(uri, text, length + 1);
-            if (strlen(text) == length && can_watch(session, text)) {
-                text += length + 1;
-                kept++;
-            }
+        (void)mcp_json_get_string(uri, text, length + 1);
+        if (strlen(text) == length && can_watch(session, text)) {
+            text += length + 1;
+            subscription->uris++;
         }
     }
-    subscription->uris = kept;
+}
+
+static void keep_tasks(const struct mcp_session *session, struct subscription *subscription,
+                       struct mcp_json ids)
+{
+    char *text = subscription->texts + (subscription_tasks(subscription) - subscription->texts);
+
+    for (struct mcp_json id = mcp_json_first(ids); mcp_json_type(id) != MCP_JSON_NONE;
+         id = mcp_json_next(id)) {
+        const struct task *task = session->server->task_hooks->find(session, true, id);
+
+        if (task == NULL)
+            continue;
+        memcpy(text, task->id, sizeof(task->id));
+        text += sizeof(task->id);
+        subscription->tasks++;
+    }
 }
 
 static void handle_listen(const struct request *request)
 {
     struct mcp_session *session = request->session;
+    struct mcp_json notifications = mcp_json_member(request->params, "notifications");
+    const struct task_hooks *tasks = session->server->task_hooks;
     struct subscription *subscription;
-    struct mcp_json uris;
-    uint32_t wanted;
-    size_t size;
-    const char *wrong = read_filter(mcp_json_member(request->params, "notifications"), &wanted, &uris, &size);
+    struct filter filter;
+    const char *wrong = read_filter(notifications, tasks != NULL, &filter);
+    uint32_t count;
+    int result;
 
     if (wrong != NULL) {
         reply_invalid_params(&request->reply, wrong);
         return;
     }
-    subscription = begin(request, (uint32_t)mcp_json_count(uris), size, request->reply.id_length);
+    if (mcp_json_type(filter.tasks) != MCP_JSON_NONE && !tasks->may_use(request))
+        return;
+    count = (uint32_t)(mcp_json_count(filter.uris) + mcp_json_count(filter.tasks));
+    subscription = begin(request, count, filter.size, request->reply.id_length);
     if (subscription == NULL)
         return;
-    subscription->lists = wanted & offered_lists(session->server);
-    session->watches -= subscription->uris;
-    keep_uris(session, subscription, uris);
-    session->watches += subscription->uris;
-    if (acknowledge(session, subscription) == 0) { /* the subscription may be gone */
+    subscription->lists = filter.lists & offered_lists(session->server);
+    subscription->uris = 0;
+    keep_uris(session, subscription, filter.uris);
+    if (tasks != NULL)
+        keep_tasks(session, subscription, filter.tasks);
+    session->watches -= count - subscription->uris - subscription->tasks;
+    result = acknowledge(session, subscription); /* the subscription may be gone */
+    if (result == 0) {
         reply_nothing(&request->reply);
         return;
     }
     (void)subscription_cancel(session, request->reply.id, request->reply.id_length);
-    reply_overloaded(&request->reply, "Overloaded: out of memory for this subscription");
+    if (result == -ENOMEM)
+        reply_overloaded(&request->reply, "Overloaded: out of memory for this subscription");
+    else
+        reply_writer_error(&request->reply, result);
 }
 
 void mcp_session_end_subscriptions(struct mcp_session *session)
@@ -265,7 +286,8 @@ void mcp_session_end_subscriptions(struct mcp_session *session)
     session_enter(session);
     while (!session->closed && *link != NULL) {
         struct subscription *subscription = *link;
-        struct reply reply = {.session = session,
+        struct reply reply = {.server = session->server,
+                              .session = session,
                               .version = version_newest(STATELESS_ERA),
                               .id = subscription->texts,
                               .id_length = subscription->id_length};
@@ -298,87 +320,6 @@ void mcp_session_end_subscriptions(struct mcp_session *session)
     session_leave(session);
 }
 
-/* ---- changes ---- */
-
-/* The first subscription behind `serial` that wants to know; the hook of the one before may have changed the
- * list. */
-static struct subscription *next_wanting(const struct mcp_session *session, uint64_t serial, uint32_t list,
-                                         const char *uri)
-{
-    struct subscription *each = session->subscriptions;
-
-    while (each != NULL &&
-           (each->serial <= serial || (uri != NULL ? !watches(each, uri) : (each->lists & list) == 0)))
-        each = each->next;
-    return each;
-}
-
-static void tell(struct mcp_session *session, const struct subscription *subscription, const char *method,
-                 const char *uri)
-{
-    const char *id =
-        subscription != NULL && subscription_is_listening(subscription) ? subscription->texts : NULL;
-    size_t id_length = id != NULL ? subscription->id_length : 0;
-    struct message message;
-
-    notification_begin(session, &message, method);
-    if (id != NULL)
-        write_id(&message, id, id_length);
-    if (uri != NULL)
-        mcp_json_member_string(&message.writer, "uri", uri);
-    (void)notification_end(session, &message, id, id_length);
-}
-
-static void tell_subscriptions(struct mcp_session *session, uint32_t list, const char *method,
-                               const char *uri)
-{
-    uint64_t serial = 0;
-    struct subscription *subscription;
-
-    while (!session->closed && (subscription = next_wanting(session, serial, list, uri)) != NULL) {
-        serial = subscription->serial;
-        tell(session, subscription, method, uri);
-    }
-}
-
-/* What is gone is told to all that watched it. */
-static bool may_hear(const struct mcp_session *session, const char *uri)
-{
-    const struct resource_entry *entry = resource_find(session->server, uri);
-
-    return entry == NULL || session_may_use(session, entry->item.needs);
-}
-
-void mcp_server_resource_updated(struct mcp_server *server, const char *uri)
-{
-    struct mcp_session *next;
-
-    for (struct mcp_session *session = server->sessions; session != NULL; session = next) {
-        session_enter(session);
-        if (may_hear(session, uri))
-            tell_subscriptions(session, 0, "notifications/resources/updated", uri);
-        next = session->next;
-        session_leave(session);
-    }
-}
-
-static void tell_lists(struct mcp_server *server, uint32_t list)
-{
-    struct mcp_session *next;
-    size_t i = 0;
-
-    while (lists[i].list != list)
-        i++;
-    for (struct mcp_session *session = server->sessions; session != NULL; session = next) {
-        session_enter(session);
-        if (session->version != NULL && !session->closed)
-            tell(session, NULL, lists[i].method, NULL);
-        tell_subscriptions(session, list, lists[i].method, NULL);
-        next = session->next;
-        session_leave(session);
-    }
-}
-
 static const struct method methods[] = {
     {.name = "resources/subscribe", .handle = handle_subscribe, .versions = INITIALIZE_ERA},
     {.name = "resources/unsubscribe", .handle = handle_unsubscribe, .versions = INITIALIZE_ERA},
@@ -392,6 +333,7 @@ void mcp_server_enable_changes(struct mcp_server *server, bool of_lists, bool of
 {
     server->lists_change = of_lists;
     server->resources_change = of_resources;
-    server->tell_lists = of_lists ? tell_lists : NULL;
+    server->tell_lists = of_lists ? changes_tell_lists : NULL;
+    server->tell_task = changes_tell_task;
     server_use(server, &feature_subscriptions);
 }

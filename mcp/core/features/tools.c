@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "call_private.h"
+#include "task.h"
 
 static void write_tool(struct mcp_json_writer *writer, const struct item *item,
                        const struct mcp_version *version)
@@ -29,6 +30,13 @@ static void write_tool(struct mcp_json_writer *writer, const struct item *item,
         write_json_member(writer, "annotations", tool->annotations);
     if (tool->icons != NULL && version->icons)
         write_json_member(writer, "icons", tool->icons);
+    if (tool->tasks != MCP_TASKS_FORBIDDEN && version->task_requests) {
+        mcp_json_key_write(writer, "execution");
+        mcp_json_begin_object(writer);
+        mcp_json_member_string(writer, "taskSupport",
+                               tool->tasks == MCP_TASKS_REQUIRED ? "required" : "optional");
+        mcp_json_end_object(writer);
+    }
     if (tool->meta != NULL && version->metadata)
         write_json_member(writer, "_meta", tool->meta);
     mcp_json_end_object(writer);
@@ -111,16 +119,21 @@ int mcp_server_add_tool(struct mcp_server *server, const struct mcp_tool *tool)
     if (entry == NULL)
         return -ENOMEM;
     *entry = (struct tool_entry){.item.needs = tool->needs, .tool = *tool};
+    if (server->task_hooks == NULL)
+        entry->tool.tasks = MCP_TASKS_FORBIDDEN;
     result = compile_schemas(server, entry);
     if (result == 0)
         result = registry_add(server, &server->tools, &kind, &entry->item);
     if (result == -EFBIG)
         result = refuse(server, tool, "too long for a message");
-    if (result != 0)
+    if (result != 0) {
         free_entry(server, entry);
-    else
-        list_changed(server, LIST_TOOLS);
-    return result;
+        return result;
+    }
+    if (entry->tool.tasks != MCP_TASKS_FORBIDDEN) /* what the newest version lists is not all */
+        entry->item.listed_size += sizeof(",\"execution\":{\"taskSupport\":\"required\"}");
+    list_changed(server, LIST_TOOLS);
+    return 0;
 }
 
 int mcp_server_remove_tool(struct mcp_server *server, const char *name)
@@ -193,10 +206,16 @@ void call_tool(const struct request *request, struct tool_entry *entry, struct m
                bool as_method)
 {
     static const struct schema_subject subject = {.whole = "arguments", .part = "argument"};
+    const struct task_hooks *tasks = as_method ? NULL : request->session->server->task_hooks;
+    enum task_choice choice = TASK_NO;
     struct text why = {0};
     struct mcp_call *call;
 
     if (!request_may_use(request, entry->item.needs, entry->tool.name))
+        return;
+    if (tasks != NULL)
+        choice = tasks->choose(request, entry);
+    if (choice == TASK_REFUSED)
         return;
     call = call_begin(request, as_method ? CALL_METHOD : CALL_TOOL, entry->tool.handler,
                       entry->tool.cancelled, entry->tool.context, arguments);
@@ -206,6 +225,8 @@ void call_tool(const struct request *request, struct tool_entry *entry, struct m
     call->name = entry->tool.name;
     entry->calls++;
     call->any_result = entry->any_output;
+    if (choice == TASK_YES && !tasks->begin(call, request))
+        return;
     if (schema_check(entry->input_schema, mcp_call_arguments(call), &subject, &why, NULL) != 0)
         (void)call_reject(call, &why);
     else

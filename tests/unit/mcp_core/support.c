@@ -144,6 +144,11 @@ void client_start(struct client *client, const struct mcp_server_config *config)
     if (copy.memory.allocate == NULL)
         copy.memory = test_memory_hooks(&client->memory);
     assert_int_equal(mcp_server_create(&copy, &client->server), 0);
+    client_open(client);
+}
+
+void client_open(struct client *client)
+{
     assert_int_equal(mcp_session_open(client->server, receive, client, &client->session), 0);
 }
 

@@ -47,6 +47,8 @@ struct client {
 
 /* A server and an open session. `config` may be NULL; without memory hooks it gets client->memory's. */
 void client_start(struct client *client, const struct mcp_server_config *config);
+/* Another session, in place of one that was closed. */
+void client_open(struct client *client);
 /* Closes and destroys; fails when memory is left. */
 void client_stop(struct client *client);
 void client_forget(struct client *client);

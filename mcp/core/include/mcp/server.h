@@ -34,6 +34,8 @@ enum mcp_error {
     MCP_ERROR_TOO_LARGE = -32001,          /* a message beyond the limit: data.limit is it, in bytes */
     MCP_ERROR_FORBIDDEN = -32003,          /* this client may not use it: mcp_session_allow */
     MCP_ERROR_RESOURCE_NOT_FOUND = -32002, /* up to 2025-11-25; then MCP_ERROR_INVALID_PARAMS */
+    MCP_ERROR_URL_REQUIRED = -32042,       /* 2025-11-25: mcp_call_require_urls */
+    MCP_ERROR_HEADER_MISMATCH = -32020,    /* 2026-07-28, of a transport with headers: not used here */
     MCP_ERROR_MISSING_CAPABILITY = -32021, /* of the client; from 2026-07-28 */
     MCP_ERROR_UNSUPPORTED_VERSION = -32022 /* data.supported; from 2026-07-28 */
 };
@@ -131,6 +133,11 @@ int mcp_session_open(struct mcp_server *server, mcp_send send, void *context, st
  * MCP_ERROR_FORBIDDEN. At first everything is allowed. */
 void mcp_session_allow(struct mcp_session *session, uint32_t allowed);
 
+/* Who the client is: any bytes that are the same whenever it is the same one (a user id, an address, a hash
+ * of a token). Of one principal are the tasks of 2026-07-28, and the states that mcp_call_wait gives to a
+ * client. Before the first message; at first it is nobody, with zero bytes. */
+void mcp_session_identify(struct mcp_session *session, const void *principal, size_t length);
+
 /* Nothing is sent any more. Unanswered calls are told by their `cancelled`; they stay with their tools, and
  * their answers go nowhere. May be called from within the hooks: the session's memory is freed when the last
  * function that works with it returns. NULL is ignored. */
@@ -157,6 +164,7 @@ struct mcp_server_statistics {
     uint64_t sessions;                               /* open */
     uint64_t requests, notifications, errors, calls; /* since the start; errors: JSON-RPC errors sent */
     uint64_t pending;                                /* calls not answered, those of closed sessions too */
+    uint64_t tasks;                                  /* kept */
     uint64_t lost_notifications;                     /* for want of memory */
 };
 void mcp_server_get_statistics(const struct mcp_server *server, struct mcp_server_statistics *statistics);

@@ -15,6 +15,13 @@
 
 typedef mcp_call_handler mcp_tool_handler;
 
+/* Whether a call may be a task, see mcp/task.h. */
+enum mcp_tool_tasks {
+    MCP_TASKS_FORBIDDEN,
+    MCP_TASKS_OPTIONAL,
+    MCP_TASKS_REQUIRED /* clients of a version with tasks cannot call it otherwise */
+};
+
 /* All strings are static or outlive the server. */
 struct mcp_tool {
     const char *name;
@@ -25,6 +32,7 @@ struct mcp_tool {
     const char *annotations;   /* JSON text of a ToolAnnotations object, or NULL */
     const char *icons;         /* JSON text of an array of Icon, or NULL */
     const char *meta;          /* JSON text of an object: _meta; or NULL */
+    enum mcp_tool_tasks tasks; /* counts after mcp_server_enable_tasks */
     uint32_t needs;            /* see mcp_session_allow; 0: nothing */
     mcp_call_handler handler;
     /* Called when the client cancels, or its session ends, while the call is unanswered: finish it soon (the
