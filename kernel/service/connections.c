@@ -10,6 +10,7 @@
 #include <service/access.h>
 #include <service/connection.h>
 #include <service/connections.h>
+#include <string.h>
 #include <tasks/task.h>
 
 #define OUTPUT_HIGH_MAX (256u * 1024)
@@ -89,6 +90,18 @@ bool connection_is_welcome(const char *kind, uint64_t peer_cid, uint32_t peer_po
     return false;
 }
 
+/* A client's tasks and states are its own: those of its kind of stream and its address, on any connection. */
+static void identify(const struct connection *connection)
+{
+    struct {
+        char kind[16];
+        uint64_t cid;
+    } client = {.cid = connection->stream.peer_cid};
+
+    (void)strncpy(client.kind, connection->stream.kind, sizeof client.kind - 1);
+    mcp_session_identify(connection->session, &client, sizeof client);
+}
+
 static struct connection *create(const struct stream *stream, const struct policy_rule *rule)
 {
     struct connection *connection = budget_alloc(&client_pool, sizeof *connection);
@@ -101,6 +114,7 @@ static struct connection *create(const struct stream *stream, const struct polic
         mcp_reader_limit(&connection->reader, rule->message_max);
     if (mcp_session_open(mcp, connection_send_message, connection, &connection->session) == 0) {
         mcp_session_allow(connection->session, rule->tools);
+        identify(connection);
         return connection;
     }
     budget_free(&client_pool, connection, sizeof *connection);
