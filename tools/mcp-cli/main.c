@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "http/http.h"
 #include "platform.h"
 #include "prompt.h"
 #include "stdio/stdio.h"
@@ -32,6 +33,7 @@ static void print_help(void)
     for (const struct command *command = commands; command->name; command++)
         printf("  %-10s %-18s %s\n", command->name, command->arguments, command->summary);
     fputs("  stdio      [--boot]           an MCP server on standard input and output, for a host program\n"
+          "  http       [--listen A:PORT]  a Streamable HTTP server in front of it: see mcp-cli(1)\n"
           "\noptions:\n"
           "  --socket PATH         the server's Unix socket (default: $MCP_SOCKET, then " DEFAULT_SOCKET ")\n"
           "  --vsock CID[:PORT]    the server's vsock address (default port 5000)\n"
@@ -113,6 +115,8 @@ static enum status run(struct session *session, int count, char **argv, struct e
         return status;
     if (count > 0 && strcmp(argv[0], "stdio") == 0) /* no command of the prompt, which reads standard input */
         return stdio_run(session, count - 1, argv + 1, error);
+    if (count > 0 && strcmp(argv[0], "http") == 0)
+        return http_run(session, count - 1, argv + 1, error);
     return count > 0 ? command_run(session, count, argv, error) : prompt_run(session, error);
 }
 
