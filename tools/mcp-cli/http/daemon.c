@@ -46,7 +46,8 @@ struct request {
     uint64_t since;
     char method[16], path[64];
     struct http_header
-        headers[HEAD_HEADERS_MAX + 1]; /* one more than are allowed tells that there are too many */
+        headers[HEAD_HEADERS_MAX + 1];   /* one more than are allowed tells that there are too many */
+    char *trimmed[HEAD_HEADERS_MAX + 1]; /* values that are copies */
     struct http_head head;
 };
 
@@ -196,11 +197,30 @@ static enum MHD_Result keep_header(void *context, enum MHD_ValueKind kind, const
                                    const char *value)
 {
     struct request *request = context;
+    size_t at = request->head.header_count;
     (void)kind;
-    if (request->head.header_count <= HEAD_HEADERS_MAX)
-        request->headers[request->head.header_count++] =
-            (struct http_header){name, value != NULL ? value : ""};
+    if (at > HEAD_HEADERS_MAX)
+        return MHD_NO;
+    request->headers[at] = (struct http_header){name, value != NULL ? value : ""};
+    request->head.header_count++;
+    size_t length = strlen(request->headers[at].value);
+    /* White space at the end is no part of the value (RFC 9110, section 5.5); libmicrohttpd leaves it there.
+     */
+    if (length == 0 || strchr(" \t", value[length - 1]) == NULL)
+        return MHD_YES;
+    while (length > 0 && strchr(" \t", value[length - 1]) != NULL)
+        length--;
+    request->trimmed[at] = strndup(value, length);
+    if (request->trimmed[at] != NULL)
+        request->headers[at].value = request->trimmed[at];
     return MHD_YES;
+}
+
+static void release(struct request *request)
+{
+    for (size_t i = 0; i < request->head.header_count; i++)
+        free(request->trimmed[i]);
+    free(request);
 }
 
 static enum MHD_Result begin(struct daemon *daemon, struct MHD_Connection *connection, const char *url,
@@ -219,7 +239,7 @@ static enum MHD_Result begin(struct daemon *daemon, struct MHD_Connection *conne
     (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, keep_header, request);
     request->exchange = exchange_create(daemon->gateway, &request->head, request);
     if (request->exchange == NULL) {
-        free(request);
+        release(request);
         return MHD_NO;
     }
     if (request->peer != NULL)
@@ -269,7 +289,7 @@ static void completed(void *context, struct MHD_Connection *connection, void **s
         request->peer->since = now_ms(NULL);
     }
     exchange_end(request->exchange);
-    free(request);
+    release(request);
     *slot = NULL;
 }
 

@@ -176,7 +176,7 @@ void *exchange_user(const struct exchange *exchange)
 
 /* ---- the body ---- */
 
-static void drop_body(struct exchange *exchange)
+void exchange_drop_body(struct exchange *exchange)
 {
     exchange->gateway->statistics.bodies -= exchange->body_size;
     free(exchange->body);
@@ -212,10 +212,10 @@ int exchange_body(struct exchange *exchange, const char *bytes, size_t length)
     if (exchange->state != EXCHANGE_BODY)
         return 0;
     if (exchange->body_total > exchange->gateway->config.body_max) {
-        drop_body(exchange);
+        exchange_drop_body(exchange);
         exchange_error(exchange, 413, no_id, MCP_ERROR_TOO_LARGE, "the body is longer than a message may be");
     } else if (!grow_body(exchange, exchange->body_length + length)) {
-        drop_body(exchange);
+        exchange_drop_body(exchange);
         exchange->answer.retry_after = 1;
         exchange_error(exchange, 503, no_id, MCP_ERROR_OVERLOADED, "out of memory for the body");
     } else {
@@ -263,6 +263,7 @@ void exchange_submit(struct exchange *exchange, const struct http_head *head)
     if (exchange->state != EXCHANGE_BODY)
         return;
     exchange->state = EXCHANGE_WAITING;
+    exchange->head = head;
     exchange->since = exchange->spoke_at = gateway_now(exchange->gateway);
     if (strcmp(head->method, "GET") == 0)
         session_get(exchange, head);
@@ -270,7 +271,8 @@ void exchange_submit(struct exchange *exchange, const struct http_head *head)
         session_delete(exchange, head);
     else
         post(exchange, head);
-    drop_body(exchange);
+    if (!exchange->held)
+        exchange_drop_body(exchange);
 }
 
 /* ---- the answer ---- */
@@ -319,7 +321,7 @@ void exchange_probe(struct exchange *exchange)
 {
     if (exchange->state == EXCHANGE_WAITING && exchange->stream != NULL)
         session_stream_begin(exchange->session, exchange->stream);
-    else if (exchange->state == EXCHANGE_WAITING)
+    else if (exchange->state == EXCHANGE_WAITING && !exchange->held)
         exchange_begin_stream(exchange);
     if (exchange->state != EXCHANGE_STREAM)
         return;
@@ -334,7 +336,7 @@ void exchange_end(struct exchange *exchange)
     if (exchange->stream != NULL)
         session_stream_detach(exchange->session, exchange->stream);
     stateless_end(exchange);
-    drop_body(exchange);
+    exchange_drop_body(exchange);
     answer_release(&exchange->answer);
     if (exchange->previous != NULL)
         exchange->previous->next = exchange->next;

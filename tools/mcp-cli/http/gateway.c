@@ -31,6 +31,7 @@ void gateway_destroy(struct gateway *gateway)
         session_destroy(gateway->oldest);
     while (gateway->links != NULL)
         gateway_link_close(gateway, gateway->links);
+    tool_list_release(gateway);
     free(gateway);
 }
 
@@ -148,7 +149,7 @@ void gateway_probe(struct gateway *gateway)
 static void tick_exchange(struct exchange *exchange, uint64_t now)
 {
     const struct gateway_config *config = &exchange->gateway->config;
-    if (exchange->state == EXCHANGE_WAITING && now - exchange->since >= config->grace_ms) {
+    if (exchange->state == EXCHANGE_WAITING && !exchange->held && now - exchange->since >= config->grace_ms) {
         if (exchange->stream != NULL)
             session_stream_begin(exchange->session, exchange->stream);
         else
@@ -172,6 +173,7 @@ void gateway_tick(struct gateway *gateway)
         next = exchange->next;
         tick_exchange(exchange, now);
     }
+    tool_list_tick(gateway, now);
     for (struct session *session = gateway->oldest, *next; session != NULL; session = next) {
         next = session->newer;
         session_tick(session, now);

@@ -65,7 +65,7 @@ struct exchange *exchange_create(struct gateway *gateway, const struct http_head
 void *exchange_user(const struct exchange *exchange);
 /* A part of the body. 0, or -EFBIG when so much comes that the client is not worth an answer. */
 int exchange_body(struct exchange *exchange, const char *bytes, size_t length);
-/* The body is complete; the head again. */
+/* The body is complete; the head again, which must stay until the exchange ends. */
 void exchange_submit(struct exchange *exchange, const struct http_head *head);
 
 enum exchange_state {

@@ -8,6 +8,7 @@
 
 #include "events.h"
 #include "gateway.h"
+#include "tool_headers.h"
 
 #define HASH_SIZE 1024u
 
@@ -92,6 +93,8 @@ struct exchange {
     char *body;
     size_t body_length, body_size, body_total;
     uint64_t since, spoke_at; /* when it was submitted, when something was last sent */
+    const struct http_head *head;
+    bool held; /* until the list of tools is there: the body stays */
     bool comment, over;
     bool endless;                  /* without an end of its own: a session's stream 0, or a subscription */
     struct session *session;       /* whose stream it reads */
@@ -103,6 +106,15 @@ struct exchange {
     char *kept_id;   /* its bytes */
 };
 
+/* What the server's tools/list says of headers. */
+struct tool_list {
+    struct tool_headers headers, coming;
+    struct vm_link *link;
+    uint64_t fetched_at, started_at, ttl_ms;
+    unsigned pages;
+    bool known, fetching;
+};
+
 struct gateway {
     struct gateway_config config;
     struct gateway_hooks hooks;
@@ -110,6 +122,7 @@ struct gateway {
     struct session *sessions[HASH_SIZE], *oldest, *newest;
     struct vm_link *links;
     struct gateway_statistics statistics;
+    struct tool_list tools;
     bool draining;
     uint64_t probed_at;
 };
@@ -136,6 +149,7 @@ void exchange_error(struct exchange *exchange, unsigned status, struct piece id,
 /* 503 for want of a connection. */
 void exchange_busy(struct exchange *exchange, struct piece id);
 void exchange_wake(struct exchange *exchange);
+void exchange_drop_body(struct exchange *exchange);
 /* Its answer becomes a stream. */
 void exchange_begin_stream(struct exchange *exchange);
 
@@ -191,8 +205,19 @@ void session_delete(struct exchange *exchange, const struct http_head *head);
 /* ---- stateless.c ---- */
 
 void stateless_post(struct exchange *exchange, const struct http_head *head, const struct message *message);
+/* The list of tools is there, or (`known` false) cannot be had. */
+void stateless_resume(struct exchange *exchange, bool known);
 void stateless_end(struct exchange *exchange);
 void stateless_balance(struct exchange *exchange);
+
+/* ---- tool_list.c ---- */
+
+bool tool_list_is_fresh(const struct gateway *gateway, uint64_t most_ms);
+/* Begins to ask for it, unless that is under way: stateless_resume follows for each exchange that is held.
+ * False without a connection. */
+bool tool_list_fetch(struct gateway *gateway);
+void tool_list_tick(struct gateway *gateway, uint64_t now);
+void tool_list_release(struct gateway *gateway);
 
 /* ---- metrics.c ---- */
 

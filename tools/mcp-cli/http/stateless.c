@@ -13,6 +13,9 @@
 
 #define ERROR_HEADER_MISMATCH (-32020)
 
+/* So old a list of tools need not be asked for again before it refuses a call. */
+#define TRUSTED_MS 1000u
+
 static void finish(struct exchange *exchange)
 {
     struct vm_link *link = exchange->link;
@@ -115,6 +118,28 @@ static void begin(struct exchange *exchange, const struct message *message)
     }
 }
 
+/* Parameters' headers are compared with what the list of tools says. A list that says no is asked for again:
+ * tools may have changed. */
+static void check_tool(struct exchange *exchange, const struct message *message, uint64_t trusted_ms)
+{
+    struct gateway *gateway = exchange->gateway;
+    char problem[400];
+    bool fresh = trusted_ms == UINT64_MAX || tool_list_is_fresh(gateway, UINT64_MAX);
+    int result =
+        fresh ? tool_headers_check(&gateway->tools.headers, exchange->head, message, problem, sizeof problem)
+              : -EAGAIN;
+    if (result == 0) {
+        begin(exchange, message);
+    } else if (fresh && (trusted_ms == UINT64_MAX || tool_list_is_fresh(gateway, trusted_ms))) {
+        gateway->statistics.mismatches++;
+        exchange_error(exchange, 400, message->id, ERROR_HEADER_MISMATCH, problem);
+    } else {
+        exchange->held = tool_list_fetch(gateway);
+        if (!exchange->held)
+            exchange_busy(exchange, message->id);
+    }
+}
+
 void stateless_post(struct exchange *exchange, const struct http_head *head, const struct message *message)
 {
     char problem[200];
@@ -134,8 +159,26 @@ void stateless_post(struct exchange *exchange, const struct http_head *head, con
     if (result != 0)
         exchange_error(exchange, 400, message->id,
                        result == -EPROTO ? ERROR_HEADER_MISMATCH : MCP_ERROR_INVALID_PARAMS, problem);
+    else if (message_is(message, "tools/call"))
+        check_tool(exchange, message, TRUSTED_MS);
     else
         begin(exchange, message);
+}
+
+void stateless_resume(struct exchange *exchange, bool known)
+{
+    struct messages messages;
+    struct message message;
+    exchange->held = false;
+    if (messages_open(&messages, exchange->body, exchange->body_length) != 0 ||
+        messages_next(&messages, &message) != 1)
+        exchange_busy(exchange, (struct piece){NULL, 0});
+    else if (!known)
+        exchange_busy(exchange, message.id);
+    else
+        check_tool(exchange, &message, UINT64_MAX);
+    messages_release(&messages);
+    exchange_drop_body(exchange);
 }
 
 /* A client that has gone has cancelled: with its link the server's call ends. */
