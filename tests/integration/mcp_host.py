@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A program that runs `mcp-cli stdio` as MCP hosts do, and the lines that it sends."""
+"""A program that runs `mcp-cli stdio` as MCP hosts do, the lines that it sends, and the configurations that it reads."""
 import json
+import re
 import socket
 import subprocess
 
-from vm import MCP_CLI, TIMEOUT
+from vm import MCP_CLI, ROOT, TIMEOUT
 
 INITIALIZE = {"jsonrpc": "2.0", "id": 0, "method": "initialize",
               "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}}
@@ -20,6 +21,12 @@ def ping(number, size=0):
     """A line with a ping in it, `size` bytes long with its newline."""
     text = json.dumps(request(number, "ping", _meta={"example.com/x": ""}))
     return (text[:-4] + "x" * (size - len(text) - 1) + text[-4:] + "\n").encode()
+
+
+def configurations():
+    """The configurations of hosts in the README, as their JSON."""
+    text = (ROOT / "tools" / "mcp-cli" / "README.md").read_text()
+    return re.findall(r"```json\n(.*?)```", text, re.S)
 
 
 class Host:

@@ -10,7 +10,7 @@ import threading
 import time
 import unittest
 
-from mcp_host import INITIALIZE, STATELESS, Host, ping, request
+from mcp_host import INITIALIZE, STATELESS, Host, configurations, ping, request
 from vm import MCP_CLI, MESSAGE_MAX, TIMEOUT, VM, Folder
 
 
@@ -145,6 +145,8 @@ class Bridge(unittest.TestCase):
         for sockets in (False, True):
             with self.subTest(sockets=sockets):
                 host = self.host(sockets=sockets)
+                host.send(ping(0))
+                self.assertEqual(host.answer()["id"], 0)
                 before = self.memory(host)
                 count, rest = self.stall(host)
                 self.assertLess(self.memory(host), before + 1024)
@@ -238,8 +240,25 @@ class Bridge(unittest.TestCase):
         self.assertEqual((done.returncode, json.loads(done.stdout)["id"]), (0, 1))
 
 
-class TheVMEnds(unittest.TestCase):
-    def test_it(self):
+class Readme(unittest.TestCase):
+    def test_configurations(self):
+        """What a host does with each: it runs the command with the arguments, and says hello."""
+        documents = [json.loads(text) for text in configurations()]
+        self.assertEqual([list(document) for document in documents], [["mcpServers"], ["servers"], ["context_servers"]])
+        with Folder() as folder, VM(boot="pvh", memory=32) as machine:
+            environment = dict(folder.environment, MCP_SOCKET=str(machine.socket))
+            for document in documents:
+                server = document.popitem()[1]["microkernelia"]
+                with self.subTest(server=server):
+                    self.assertEqual(server["command"], "mcp-cli")
+                    host = Host(self, *server["args"], environment=environment)
+                    host.send(INITIALIZE)
+                    self.assertEqual(host.answer()["result"]["serverInfo"]["name"], "microkernelia")
+                    self.assertEqual(host.end(), (0, b"", ""))
+
+
+class End(unittest.TestCase):
+    def test_the_vm_ends(self):
         """A VM that is gone is the end, with all that it said before and what to do."""
         with VM(boot="pvh", memory=64) as vm:
             host = Host(self, "--socket", vm.socket, "stdio")
