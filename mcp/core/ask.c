@@ -191,6 +191,44 @@ void mcp_call_wait(struct mcp_call *call, const void *state, size_t size)
     ask_begin_round(call);
 }
 
+void mcp_call_require_urls(struct mcp_call *call)
+{
+    const struct mcp_server_config *config = &call->server->config;
+    struct mcp_json_writer data;
+    const char *text = NULL;
+    size_t length = 0;
+    int result;
+
+    if (call->asks == NULL || call_format(call)->stateless) {
+        mcp_call_wait(call, NULL, 0);
+        return;
+    }
+    end_question(call->asks);
+    mcp_json_end_object(&call->asks->writer);
+    result = parse_questions(call);
+    mcp_json_writer_initialise(&data, &config->memory, config->message_max);
+    mcp_json_begin_object(&data);
+    mcp_json_key_write(&data, "elicitations");
+    mcp_json_begin_array(&data);
+    if (result == 0)
+        for (struct mcp_json question = mcp_json_first(mcp_json_root(call->asks->questions));
+             mcp_json_type(question) != MCP_JSON_NONE; question = mcp_json_next(question))
+            mcp_json_value(&data, mcp_json_member(question, "params"));
+    mcp_json_end_array(&data);
+    mcp_json_end_object(&data);
+    if (result == 0)
+        result = mcp_json_finish(&data, &text, &length);
+    if (call_begin_answer(call)) {
+        if (result != 0)
+            reply_writer_error(&call->reply, result);
+        else
+            reply_error_data(&call->reply, MCP_ERROR_URL_REQUIRED,
+                             "The client must visit a page first: see data.elicitations", text, length);
+        call_end_answer(call);
+    }
+    mcp_json_writer_release(&data);
+}
+
 /* ---- the next run ---- */
 
 struct mcp_json mcp_call_input(const struct mcp_call *call, const char *key)

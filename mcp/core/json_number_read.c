@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "json_big.h"
 #include "json_private.h"
 
 /* Of the most significant digits as many as always fit. */
@@ -217,62 +218,6 @@ bool json_number_is_multiple(const char *text, size_t length, const char *diviso
 }
 
 /* ---- to double: exact integer arithmetic, so that the result is the nearest double ---- */
-
-/* 10^343, which the smallest numbers are divided by, takes 1140 bits; one more is for the division. */
-#define LIMBS 36
-
-struct big {
-    uint32_t limbs[LIMBS]; /* least significant first */
-};
-
-static void big_multiply_add(struct big *big, uint32_t factor, uint32_t addend)
-{
-    uint64_t carry = addend;
-
-    for (size_t i = 0; i < LIMBS; i++) {
-        carry += (uint64_t)big->limbs[i] * factor;
-        big->limbs[i] = (uint32_t)carry;
-        carry >>= 32;
-    }
-}
-
-static unsigned big_bits(const struct big *big)
-{
-    for (unsigned i = LIMBS; i > 0; i--)
-        for (unsigned bit = 32; bit > 0 && big->limbs[i - 1] != 0; bit--)
-            if ((big->limbs[i - 1] >> (bit - 1) & 1) != 0)
-                return (i - 1) * 32 + bit;
-    return 0;
-}
-
-static void big_shift_left(struct big *big, unsigned bits)
-{
-    size_t limbs = bits / 32;
-
-    memmove(big->limbs + limbs, big->limbs, (LIMBS - limbs) * sizeof(big->limbs[0]));
-    memset(big->limbs, 0, limbs * sizeof(big->limbs[0]));
-    big_multiply_add(big, UINT32_C(1) << bits % 32, 0);
-}
-
-static int big_compare(const struct big *a, const struct big *b)
-{
-    for (size_t i = LIMBS; i > 0; i--)
-        if (a->limbs[i - 1] != b->limbs[i - 1])
-            return a->limbs[i - 1] < b->limbs[i - 1] ? -1 : 1;
-    return 0;
-}
-
-static void big_subtract(struct big *a, const struct big *b)
-{
-    uint64_t borrow = 0;
-
-    for (size_t i = 0; i < LIMBS; i++) {
-        uint64_t difference = (uint64_t)a->limbs[i] - b->limbs[i] - borrow;
-
-        a->limbs[i] = (uint32_t)difference;
-        borrow = difference >> 63;
-    }
-}
 
 #define QUOTIENT_BITS 60
 #define MANTISSA_BITS 53

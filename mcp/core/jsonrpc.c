@@ -78,8 +78,8 @@ static int write_error(struct mcp_json_writer *writer, const struct reply *reply
     return result;
 }
 
-static void send_error(const struct reply *reply, int code, const char *message, const char *data,
-                       size_t data_length)
+void reply_error_data(const struct reply *reply, int code, const char *message, const char *data,
+                      size_t data_length)
 {
     char small[SMALL_ANSWER];
     struct mcp_json_writer writer;
@@ -112,7 +112,7 @@ static void send_error(const struct reply *reply, int code, const char *message,
 
 void reply_error(const struct reply *reply, int code, const char *message, const char *data)
 {
-    send_error(reply, code, message, data, data != NULL ? strlen(data) : 0);
+    reply_error_data(reply, code, message, data, data != NULL ? strlen(data) : 0);
 }
 
 void reply_overloaded(const struct reply *reply, const char *message)
@@ -143,9 +143,9 @@ void reply_resource_not_found(const struct reply *reply, const char *uri)
     mcp_json_member_string(&data, "uri", uri);
     mcp_json_end_object(&data);
     if (mcp_json_finish(&data, &text, &length) == 0)
-        send_error(reply, code, "Resource not found", text, length);
+        reply_error_data(reply, code, "Resource not found", text, length);
     else
-        send_error(reply, code, "Resource not found", NULL, 0);
+        reply_error_data(reply, code, "Resource not found", NULL, 0);
     mcp_json_writer_release(&data);
 }
 

@@ -123,8 +123,10 @@ struct reply {
     size_t id_length;
 };
 
-/* Each of the three ends the request. `data` is JSON text or NULL. */
+/* Each of these ends the request. `data` is JSON text or NULL. */
 void reply_error(const struct reply *reply, int code, const char *message, const char *data);
+void reply_error_data(const struct reply *reply, int code, const char *message, const char *data,
+                      size_t data_length);
 void reply_overloaded(const struct reply *reply, const char *message);
 void reply_nothing(const struct reply *reply);
 /* -32602 with "Invalid params: " before `why`. */

@@ -191,27 +191,25 @@ static void write_variables(struct mcp_json_writer *writer, const char *uri_temp
     mcp_json_end_object(writer);
 }
 
-/* The variables as a document, for call_begin to copy. Returns NULL without memory. */
-static struct mcp_json_document *parse_variables(const struct mcp_server *server,
-                                                 struct mcp_json_writer *writer, const char *uri_template,
-                                                 const struct call_block *uri)
+/* The variables as a document, for call_begin to copy. Returns 0 or a negative errno. */
+static int parse_variables(const struct mcp_server *server, struct mcp_json_writer *writer,
+                           const char *uri_template, const struct call_block *uri,
+                           struct mcp_json_document **document)
 {
     const struct mcp_memory *memory = &server->config.memory;
     size_t size = strlen(uri->bytes) + 1;
     char *scratch = memory->allocate(memory->context, size);
-    struct mcp_json_document *document = NULL;
     struct mcp_json_error error;
     const char *text;
     size_t length;
+    int result;
 
     if (scratch == NULL)
-        return NULL;
+        return -ENOMEM;
     write_variables(writer, uri_template, uri->bytes, scratch);
     memory->release(memory->context, scratch, size);
-    if (mcp_json_finish(writer, &text, &length) != 0 ||
-        mcp_json_parse(memory, text, length, &document, &error) != 0)
-        return NULL;
-    return document;
+    result = mcp_json_finish(writer, &text, &length);
+    return result == 0 ? mcp_json_parse(memory, text, length, document, &error) : result;
 }
 
 static void run_read(const struct request *request, const struct mcp_resource *resource,
@@ -238,12 +236,16 @@ static void read_by_template(const struct request *request, const struct mcp_res
     const struct mcp_server *server = request->session->server;
     struct mcp_json_document *variables;
     struct mcp_json_writer writer;
+    int result;
 
     mcp_json_writer_initialise(&writer, &server->config.memory, server->config.message_max);
-    variables = parse_variables(server, &writer, resource->uri, uri);
-    if (variables == NULL) {
+    result = parse_variables(server, &writer, resource->uri, uri, &variables);
+    if (result != 0) {
         block_release(server, uri);
-        reply_overloaded(&request->reply, "Overloaded: out of memory for this call");
+        if (result == -ENOMEM)
+            reply_overloaded(&request->reply, "Overloaded: out of memory for this call");
+        else
+            reply_invalid_params(&request->reply, "uri: its variables are too long");
     } else {
         run_read(request, resource, uri, mcp_json_root(variables));
         mcp_json_free(variables);

@@ -98,6 +98,31 @@ static void insist(struct mcp_call *call, void *context)
     mcp_call_wait(call, text, length);
 }
 
+/* Does nothing before the page has been visited. */
+static void require(struct mcp_call *call, void *context)
+{
+    struct mcp_json_writer *question;
+
+    (void)context;
+    if (mcp_json_type(mcp_call_input(call, "page")) != MCP_JSON_NONE) {
+        mcp_call_text(call, "seen", 4);
+        mcp_call_finish(call);
+        return;
+    }
+    question = mcp_call_ask(call, "page", MCP_ASK_URL);
+    if (question == NULL)
+        return;
+    mcp_json_member_string(question, "message", "Visit");
+    mcp_json_member_string(question, "url", "https://example.com/");
+    mcp_call_require_urls(call);
+}
+
+static void require_nothing(struct mcp_call *call, void *context)
+{
+    (void)context;
+    mcp_call_require_urls(call);
+}
+
 static void note_cancel(struct mcp_call *call, void *context)
 {
     (void)context;
@@ -134,6 +159,8 @@ static const struct mcp_tool tools[] = {
     {.name = "visit", .input_schema = PLAIN, .handler = visit, .cancelled = note_cancel},
     {.name = "much", .input_schema = PLAIN, .handler = ask_too_much},
     {.name = "nothing", .input_schema = PLAIN, .handler = ask_nothing},
+    {.name = "require", .input_schema = PLAIN, .handler = require},
+    {.name = "require_nothing", .input_schema = PLAIN, .handler = require_nothing},
     {.name = "wrong", .input_schema = PLAIN, .handler = ask_wrongly},
 };
 

@@ -239,6 +239,64 @@ static void every_allocation_fails_once(void **state)
     }
 }
 
+/* What a stack has grown by, at the deepest run. */
+static uintptr_t deepest;
+
+static void answer_at_once(struct client *receiver)
+{
+    char answer[128];
+    const char *id = strstr(receiver->last, "\"id\":");
+    volatile char here = 0;
+
+    if ((uintptr_t)&here < deepest || deepest == 0)
+        deepest = (uintptr_t)&here;
+    if (strstr(receiver->last, "elicitation/create") == NULL || runs > 200)
+        return;
+    (void)snprintf(answer, sizeof(answer), "{\"jsonrpc\":\"2.0\",%.*s,\"result\":{}}", (int)strcspn(id, ","),
+                   id);
+    client_tell(receiver, answer);
+}
+
+/* Rounds that are answered while they are sent do not lie in each other on the stack. */
+static void rounds_do_not_nest(void **state)
+{
+    uintptr_t first;
+
+    (void)state;
+    initialise_able("2025-11-25", ALL);
+    client.on_message = answer_at_once;
+    deepest = 0;
+    runs = 199;
+    client_tell(&client, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"tools/call\",\"params\":{"
+                         "\"name\":\"insist\",\"arguments\":{\"text\":\"x\"}}}");
+    first = deepest;
+    client_expect_nothing(&client, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{"
+                                   "\"requestId\":\"c\"}}");
+    deepest = 0;
+    runs = 0;
+    client_tell(&client, "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"method\":\"tools/call\",\"params\":{"
+                         "\"name\":\"insist\",\"arguments\":{\"text\":\"x\"}}}");
+    assert_int_equal(runs, 201);
+    assert_true(first == deepest);
+}
+
+static void pages_that_must_be_visited(void **state)
+{
+    (void)state;
+    initialise_able("2025-11-25", ALL);
+    client_expect(
+        &client, CALL("require"),
+        "{\"jsonrpc\":\"2.0\",\"id\":\"c\",\"error\":{\"code\":-32042,\"message\":\"The client must visit a "
+        "page first: see data.elicitations\",\"data\":{\"elicitations\":[{\"mode\":\"url\","
+        "\"elicitationId\":\"1\",\"message\":\"Visit\",\"url\":\"https://example.com/\"}]}}}");
+    client_expect_error(&client, CALL("require_nothing"), "\"c\"", -32603, "without a question");
+    mcp_session_close(client.session);
+    client_open(&client);
+    initialise_able("2025-06-18", ALL);
+    client_tell(&client, CALL("require"));
+    assert_non_null(strstr(client.last, "cannot be asked"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, ask_set_up, ask_tear_down)
 
 int main(void)
@@ -247,6 +305,8 @@ int main(void)
         TEST(by_requests),
         TEST(versions),
         TEST(many_rounds),
+        TEST(rounds_do_not_nest),
+        TEST(pages_that_must_be_visited),
         TEST(clients_that_cannot),
         TEST(answers_that_are_errors),
         TEST(an_answer_too_large),

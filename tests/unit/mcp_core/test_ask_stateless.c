@@ -114,6 +114,37 @@ static void states_that_are_refused(void **state)
     retry(GREET, sealed, "Bo has 2 roots");
 }
 
+/* A state is good again for the same client within its time, and for no other one. */
+static void states_of_other_clients(void **state)
+{
+    char sealed[400], of_ann[400];
+
+    (void)state;
+    begin_greeting(sealed);
+    mcp_session_identify(client.session, "ann", 3);
+    retry(GREET, sealed, "requestState is not one of this server");
+    begin_greeting(of_ann);
+    mcp_session_identify(client.session, "bob", 3);
+    retry(GREET, of_ann, "requestState is not one of this server");
+    mcp_session_close(client.session);
+    client_open(&client);
+    retry(GREET, of_ann, "requestState is not one of this server");
+    retry(GREET, sealed, "Bo has 2 roots");
+    mcp_session_identify(client.session, "ann", 3);
+    retry(GREET, of_ann, "Bo has 2 roots");
+    retry(GREET, of_ann, "Bo has 2 roots");
+}
+
+static void pages_that_must_be_visited(void **state)
+{
+    (void)state;
+    client_tell(&client, ask_statelessly("tools/call", "\"name\":\"require\"", ALL, ""));
+    assert_non_null(strstr(client.last, "\"resultType\":\"input_required\""));
+    client_tell(&client, ask_statelessly("tools/call", "\"name\":\"require\"", ALL,
+                                         ",\"inputResponses\":{\"page\":{\"action\":\"accept\"}}"));
+    assert_non_null(strstr(client.last, "seen"));
+}
+
 static void without_entropy(void **state)
 {
     (void)state;
@@ -216,6 +247,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(by_results),
         TEST(states_that_are_refused),
+        TEST(states_of_other_clients),
+        TEST(pages_that_must_be_visited),
         TEST(without_entropy),
         TEST(capabilities_that_are_missing),
         TEST(every_allocation_fails_once),

@@ -310,6 +310,32 @@ static void servers_without(void **state)
     }
 }
 
+/* What does not fit into a message is too large, whatever memory there is. */
+static void more_than_a_message_holds(void **state)
+{
+    struct mcp_server_config config = test_config;
+    char params[2048], uri[1500];
+
+    (void)state;
+    client_stop(&client);
+    client = (struct client){0};
+    config.message_max = 1024;
+    client_start(&client, &config);
+    mcp_server_enable_changes(client.server, false, true);
+    assert_int_equal(
+        mcp_server_add_resource(client.server,
+                                &(struct mcp_resource){.uri = "x:{+path}", .name = "x", .handler = say_uri}),
+        0);
+    memset(uri, 'u', sizeof(uri) - 1);
+    uri[sizeof(uri) - 1] = '\0';
+    (void)snprintf(params, sizeof(params), ",\"uri\":\"x:%s\"", uri);
+    client_expect_error(&client, stateless("1", "resources/read", params, ""), "1", MCP_ERROR_INVALID_PARAMS,
+                        "too long");
+    (void)snprintf(params, sizeof(params), ",\"notifications\":{\"resourceSubscriptions\":[\"x:%s\"]}", uri);
+    client_expect_error(&client, stateless("1", "subscriptions/listen", params, ""), "1", MCP_ERROR_TOO_LARGE,
+                        "larger than a message");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -321,6 +347,7 @@ int main(void)
         TEST(declarations_that_are_refused),
         TEST(coming_and_going),
         TEST(templates_match),
+        TEST(more_than_a_message_holds),
         TEST(servers_without),
     };
 

@@ -54,6 +54,11 @@ struct mcp_json_writer *mcp_call_ask(struct mcp_call *call, const char *key, enu
  * a question with an error ends the call; one that the client cancels meanwhile ends by itself. */
 void mcp_call_wait(struct mcp_call *call, const void *state, size_t size);
 
+/* Ends the call instead, where nothing can be done before the pages that mcp_call_ask named (MCP_ASK_URL,
+ * each) have been visited. In 2025-11-25 the client gets MCP_ERROR_URL_REQUIRED with them, and calls again
+ * when it likes; in 2026-07-28 it is mcp_call_wait without a state. */
+void mcp_call_require_urls(struct mcp_call *call);
+
 /* The result that the client gave to the last run's question, or NONE. As the client wrote it: not checked.
  * Valid until the handler returns. */
 struct mcp_json mcp_call_input(const struct mcp_call *call, const char *key);

@@ -123,7 +123,7 @@ void mcp_json_string_n(struct mcp_json_writer *writer, const char *text, size_t 
 void mcp_json_base64(struct mcp_json_writer *writer, const void *bytes, size_t size);
 void mcp_json_int(struct mcp_json_writer *writer, int64_t value);
 void mcp_json_uint(struct mcp_json_writer *writer, uint64_t value);
-/* Whole numbers below 2^53 are exact; others get up to 9 significant digits. NaN and the infinities: null. */
+/* The fewest digits that mean this very double (and 0 for -0). NaN and the infinities: null. */
 void mcp_json_double(struct mcp_json_writer *writer, double value);
 void mcp_json_bool(struct mcp_json_writer *writer, bool value);
 void mcp_json_null(struct mcp_json_writer *writer);
