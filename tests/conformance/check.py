@@ -26,7 +26,7 @@ VERSIONS = OLDER + [STATELESS]
 META = "io.modelcontextprotocol/"
 PARSE, INVALID, UNKNOWN, PARAMS, INTERNAL, NOT_FOUND, UNSUPPORTED = (
     -32700, -32600, -32601, -32602, -32603, -32002, -32022)
-CAPABILITY = -32021
+CAPABILITY, URLS = -32021, -32042
 ABLE = {"roots": {}, "sampling": {}, "elicitation": {"form": {}, "url": {}}}
 
 # Definitions whose members are all named by the schema: another one is a mistake of ours.
@@ -34,14 +34,17 @@ CLOSED = """Tool ToolAnnotations Resource ResourceTemplate ResourceLink Prompt P
 Icon Annotations TextContent ImageContent AudioContent EmbeddedResource TextResourceContents BlobResourceContents
 InitializeResult DiscoverResult ListToolsResult CallToolResult ListResourcesResult ListResourceTemplatesResult
 ReadResourceResult ListPromptsResult GetPromptResult CompleteResult ServerCapabilities SubscriptionFilter
-ProgressNotificationParams LoggingMessageNotificationParams ResourceUpdatedNotificationParams""".split()
+ProgressNotificationParams LoggingMessageNotificationParams ResourceUpdatedNotificationParams
+Task ToolExecution CreateTaskResult ListTasksResult""".split()
 
 RESULTS = {"initialize": "InitializeResult", "server/discover": "DiscoverResult", "ping": "EmptyResult",
            "tools/list": "ListToolsResult", "tools/call": "CallToolResult", "resources/list": "ListResourcesResult",
            "resources/templates/list": "ListResourceTemplatesResult", "resources/read": "ReadResourceResult",
            "resources/subscribe": "EmptyResult", "resources/unsubscribe": "EmptyResult",
            "prompts/list": "ListPromptsResult", "prompts/get": "GetPromptResult",
-           "completion/complete": "CompleteResult", "logging/setLevel": "EmptyResult"}
+           "completion/complete": "CompleteResult", "logging/setLevel": "EmptyResult",
+           "tasks/get": "GetTaskResult", "tasks/cancel": "CancelTaskResult", "tasks/list": "ListTasksResult",
+           "tasks/result": "CallToolResult", "tasks/update": "EmptyResult"}
 ONLY_OLDER = {"initialize", "ping", "resources/subscribe", "resources/unsubscribe", "logging/setLevel"}
 ONLY_STATELESS = {"server/discover", "subscriptions/listen"}
 LISTS = ["tools/list", "resources/list", "resources/templates/list", "prompts/list"]
@@ -80,6 +83,27 @@ WRONG = {"tools/call": [{}, {"name": 1}, {"name": "none"}, {"name": "add", "argu
                                   {"notifications": {"resourceSubscriptions": [1]}}]}
 
 
+TASKS = META + "tasks"
+
+
+def task_of_extension(status, member=None, kind=None):
+    """What the extension io.modelcontextprotocol/tasks says of a task: its schema is not among the published ones."""
+    texts = {name: {"type": "string"} for name in ("taskId", "statusMessage", "createdAt", "lastUpdatedAt")}
+    numbers = {name: {"type": "integer", "minimum": 1} for name in ("ttlMs", "pollIntervalMs")}
+    more = {member: kind} if member else {}
+    return {"type": "object", "additionalProperties": False,
+            "properties": {"resultType": {"type": "string"}, "_meta": {"type": "object"},
+                           "status": {"const": status}, **texts, **numbers, **more},
+            "required": ["taskId", "status", "createdAt", "lastUpdatedAt", "ttlMs", *more]}
+
+
+EXTENSION = {
+    "working": task_of_extension("working"), "cancelled": task_of_extension("cancelled"),
+    "input_required": task_of_extension("input_required", "inputRequests", {"type": "object", "minProperties": 1}),
+    "completed": task_of_extension("completed", "result", {"$ref": "#/$defs/CallToolResult"}),
+    "failed": task_of_extension("failed", "error", {"$ref": "#/$defs/Error"})}
+
+
 class Schema:
     def __init__(self, version):
         path = SHARED / "mcp" / version / "schema.json"
@@ -92,6 +116,8 @@ class Schema:
         for name in CLOSED:
             if "properties" in self.definitions.get(name, {}):
                 self.definitions[name]["additionalProperties"] = False
+        if "SubscriptionFilter" in self.definitions:  # the extension's member
+            self.definitions["SubscriptionFilter"]["properties"]["taskIds"] = {"type": "array", "items": {"type": "string"}}
         for name, definition in self.definitions.items():  # older versions have the params inline
             params = definition.get("properties", {}).get("params", {})
             if name.endswith("Notification") and name != "JSONRPCNotification" and "properties" in params:
@@ -188,12 +214,26 @@ class Check:
             schema.check("UnsupportedProtocolVersionError", without_null)
         if code == CAPABILITY:
             schema.check("MissingRequiredClientCapabilityError", without_null)
+        if code == URLS:
+            schema.check("URLElicitationRequiredError", without_null)
 
     def check_result(self, version, method, answer):
         schema = self.schemas[version]
         assert "result" in answer, f"no result: {json.dumps(answer)}"
         schema.check("JSONRPCResultResponse" if schema.has("JSONRPCResultResponse") else "JSONRPCResponse", answer)
-        schema.check(RESULTS[method], answer["result"])
+        if version == STATELESS and method in ("tasks/get", "tasks/cancel"):
+            self.check_extension(answer["result"]) if method == "tasks/get" else schema.check("EmptyResult", answer["result"])
+        else:
+            schema.check(RESULTS[method], answer["result"])
+
+    def check_extension(self, task):
+        """A task of the extension, whose results and questions are those of the version."""
+        schema = self.schemas[STATELESS]
+        name = "task " + task["status"]
+        schema.definitions[name] = EXTENSION[task["status"]]
+        schema.check(name, task)
+        for question in task.get("inputRequests", {}).values():
+            schema.check("InputRequest", question)
 
     def case(self, server, method, message, expected, id=7):
         """expected: None (no answer), "result", or an error code. Returns the answer and the notifications."""
@@ -231,6 +271,7 @@ class Check:
             self.check_notifications(server)
             self.check_in_flight(server)
             self.check_asking(version)
+            self.check_tasks(version)
             assert server.close() == []
             if version == STATELESS:
                 self.check_stateless()
@@ -290,7 +331,7 @@ class Check:
             self.case(server, "(parse)", message, PARSE, None)
         for message in ("1", "null", "[]", '"x"', "{}", '{"jsonrpc":"2.0","id":{}}'):
             self.case(server, "(message)", message, INVALID, None)
-        for method in ("none", "", "tools/list/", "tasks/get", "tasks/list", "roots/list", "sampling/createMessage"):
+        for method in ("none", "", "tools/list/", "tasks/", "roots/list", "sampling/createMessage"):
             self.case(server, "(unknown)", self.request(server.version, method), UNKNOWN)
         for message in ({"jsonrpc": "2.0", "id": 5, "result": {}}, {"jsonrpc": "2.0", "id": 5, "error": {}},
                         {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": {}}},
@@ -405,6 +446,145 @@ class Check:
             self.case(server, "tools/call", {"jsonrpc": "2.0", "id": questions[-1]["id"], "result": {}}, "result")
         server.close()
 
+    def check_tasks(self, version):
+        server = Server(self.program, version, capabilities=ABLE)
+        if version == STATELESS:
+            self.check_extension_tasks(server)
+        elif version == "2025-11-25":
+            self.check_session_tasks(server)
+        else:  # there are none: the tools are called as others
+            for method in ("tasks/get", "tasks/result", "tasks/cancel", "tasks/update", "tasks/list"):
+                self.case(server, method, self.request(version, method, {"taskId": "x"}), UNKNOWN)
+            self.case(server, "tools/call", self.request(version, "tools/call", {"name": "quick", "task": {}}), "result")
+            self.case(server, "tools/call", self.request(version, "tools/call", {"name": "break"}), INTERNAL)
+            self.case(server, "tools/call", self.request(version, "tools/call", {"name": "must"}, id="m"), None)
+            server.tell(self.request(version, "tools/call", {"name": "let_go"}))
+        visit = self.request(version, "tools/call", {"name": "visit"})
+        if version == STATELESS:
+            visit["params"]["_meta"][META + "clientCapabilities"] = ABLE
+            (answer,) = server.tell(visit)
+            self.schemas[version].check("InputRequiredResult", answer["result"])
+        else:
+            self.case(server, "tools/call", visit, URLS if version == "2025-11-25" else "result")
+        assert server.close() == []
+
+    def check_session_tasks(self, server):
+        version = server.version
+        schema = self.schemas[version]
+
+        def send(method, params, expected, id=7):
+            answer, told = self.case(server, method, self.request(version, method, params, id=id), expected, id)
+            return answer, told
+
+        def begin(name, task, told):
+            """Calls a tool as a task. Returns the task, as it was created."""
+            got = server.tell(self.request(version, "tools/call", {"name": name, "task": task}))
+            schema.check("CreateTaskResult", got[0]["result"])
+            for message in got[1:]:
+                if "id" in message:
+                    schema.check("ServerRequest", message)
+                    assert META + "related-task" in message["params"]["_meta"]
+                else:
+                    self.check_notification(version, message)
+            assert [m["method"].split("/", 1)[1] for m in got[1:]] == told, got
+            return got[0]["result"]["task"]
+
+        listed, _ = send("tools/list", {}, "result")
+        support = {t["name"]: t.get("execution", {}).get("taskSupport") for t in listed["result"]["tools"]}
+        assert (support["slow"], support["must"], support["add"]) == ("optional", "required", None)
+        send("tools/call", {"name": "add", "arguments": {"a": 1}, "task": {}}, UNKNOWN)
+        send("tools/call", {"name": "must"}, UNKNOWN)
+        for wrong in (1, [], None, {"ttl": "1"}, {"ttl": -1}, {"ttl": 1.5}):
+            send("tools/call", {"name": "slow", "task": wrong}, PARAMS)
+        for method in ("tasks/get", "tasks/result", "tasks/cancel"):
+            for params in ({}, {"taskId": 1}, {"taskId": ""}, {"taskId": "0" * 32}):
+                send(method, params, PARAMS)
+        send("tasks/update", {"taskId": "x"}, UNKNOWN)
+        for cursor in ("x", "", 1, None, "0" * 24):
+            send("tasks/list", {"cursor": cursor}, PARAMS)
+        send("tasks/list", None, "result")
+
+        slow, must = begin("slow", {"ttl": 5000}, []), begin("must", {}, [])
+        assert slow["ttl"] == 5000 and slow["status"] == "working"
+        answer, _ = send("tasks/get", {"taskId": slow["taskId"]}, "result")
+        assert {k: v for k, v in answer["result"].items()} == slow
+        listed, _ = send("tasks/list", {}, "result")
+        assert listed["result"]["tasks"] == [slow, must]
+        send("tasks/result", {"taskId": slow["taskId"]}, None, "waits")
+        answer, told = send("tasks/cancel", {"taskId": must["taskId"]}, "result")
+        assert answer["result"]["status"] == told[0]["params"]["status"] == "cancelled"
+        send("tasks/cancel", {"taskId": must["taskId"]}, PARAMS)
+        send("tasks/result", {"taskId": must["taskId"]}, PARAMS)
+        told, waits, _ = server.tell(self.request(version, "tools/call", {"name": "let_go"}))
+        self.check_notification(version, told)
+        assert waits["id"] == "waits" and waits["result"]["_meta"][META + "related-task"] == {"taskId": slow["taskId"]}
+        self.check_result(version, "tasks/result", waits)
+
+        quick = begin("quick", {}, ["tasks/status"])
+        answer, _ = send("tasks/result", {"taskId": quick["taskId"]}, "result")
+        assert answer["result"]["_meta"][META + "related-task"]["taskId"] == quick["taskId"]
+        broken = begin("break", {}, ["tasks/status"])
+        answer, _ = send("tasks/get", {"taskId": broken["taskId"]}, "result")
+        assert (answer["result"]["status"], answer["result"]["statusMessage"]) == ("failed", "broken")
+        send("tasks/result", {"taskId": broken["taskId"]}, INTERNAL)
+        asks = begin("ask_later", {}, ["tasks/status", "create"])
+        answer, _ = send("tasks/get", {"taskId": asks["taskId"]}, "result")
+        assert answer["result"]["status"] == "input_required"
+        server.tell({"jsonrpc": "2.0", "id": 1, "result": {"action": "decline"}})
+        send("tasks/result", {"taskId": asks["taskId"]}, "result")
+
+    def check_extension_tasks(self, server):
+        version = server.version
+        schema = self.schemas[version]
+        able = {META + "clientCapabilities": {**ABLE, "extensions": {TASKS: {}}}}
+
+        def send(method, params, expected, meta=able, id=7):
+            return self.case(server, method, self.request(version, method, params, meta, id), expected, id)
+
+        def begin(name):
+            (answer,) = server.tell(self.request(version, "tools/call", {"name": name}, able))
+            assert answer["result"]["resultType"] == "task" and answer["result"]["status"] == "working", answer
+            schema.check("Result", answer["result"])
+            self.check_extension(answer["result"])
+            return {"taskId": answer["result"]["taskId"]}
+
+        send("tools/call", {"name": "must"}, CAPABILITY, None)
+        send("tools/call", {"name": "quick"}, "result")
+        for method in ("tasks/get", "tasks/update", "tasks/cancel"):
+            send(method, {"taskId": "x", "inputResponses": {}}, CAPABILITY, None)
+            for params in ({}, {"taskId": 1}, {"taskId": ""}, {"taskId": "0" * 32, "inputResponses": {}}):
+                send(method, params, PARAMS)
+        send("tasks/result", {"taskId": "x"}, UNKNOWN)
+        send("tasks/list", {}, UNKNOWN)
+        send("subscriptions/listen", {"notifications": {"taskIds": ["x"]}}, CAPABILITY, None)
+
+        slow, must = begin("slow"), begin("must")
+        send("tasks/get", slow, "result")
+        _, told = send("subscriptions/listen", {"notifications": {"taskIds": [slow["taskId"], "x"]}}, None, id="s")
+        assert told[0]["params"]["notifications"] == {"taskIds": [slow["taskId"]]}
+        send("tasks/cancel", must, "result")
+        send("tasks/cancel", must, "result")
+        answer, _ = send("tasks/get", must, "result")
+        assert answer["result"]["status"] == "cancelled"
+        told, _ = server.tell(self.request(version, "tools/call", {"name": "let_go"}))
+        assert told["method"] == "notifications/tasks" and told["params"]["status"] == "completed", told
+        schema.check("JSONRPCNotification", told)
+        self.check_extension(told["params"])
+        server.tell({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "s"}})
+        answer, _ = send("tasks/get", slow, "result")
+        assert META + "related-task" not in answer["result"]["result"].get("_meta", {})
+        answer, _ = send("tasks/get", begin("break"), "result")
+        assert answer["result"]["error"]["code"] == INTERNAL
+        asks = begin("ask_later")
+        answer, _ = send("tasks/get", asks, "result")
+        (key,) = answer["result"]["inputRequests"]
+        for wrong in ({}, {"inputResponses": []}, {"inputResponses": {key: 1}}):
+            send("tasks/update", {**asks, **wrong}, PARAMS)
+        send("tasks/update", {**asks, "inputResponses": {"other": 1}}, "result")
+        send("tasks/update", {**asks, "inputResponses": {key: {"action": "decline"}}}, "result")
+        answer, _ = send("tasks/get", asks, "result")
+        assert answer["result"]["status"] == "completed"
+
     def check_older(self, version):
         server = Server(self.program, version, initialise=False)
         for method in RIGHT:
@@ -475,7 +655,7 @@ class Check:
 
     def print_matrix(self):
         codes = [None, "result", PARSE, INVALID, UNKNOWN, PARAMS, INTERNAL, NOT_FOUND, CAPABILITY,
-                 UNSUPPORTED]
+                 UNSUPPORTED, URLS]
         print(f"{'method':28}{'version':12}" + "".join(f"{'silence' if c is None else c:>8}" for c in codes))
         for method in sorted({m for m, _, _ in self.matrix}):
             for version in VERSIONS:

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <mcp/server.h>
+#include <mcp/task.h>
 
 static struct mcp_server *server;
 static struct mcp_call *held[64];
@@ -162,6 +163,46 @@ static void ask(struct mcp_call *call, void *context)
     mcp_call_wait(call, "asked", 5);
 }
 
+/* Asks as a task where it can be one. */
+static void ask_later(struct mcp_call *call, void *context)
+{
+    struct mcp_json_writer *question;
+
+    (void)context;
+    mcp_call_continue_as_task(call);
+    if (mcp_json_type(mcp_call_input(call, "form")) != MCP_JSON_NONE) {
+        mcp_call_text(call, "asked", 5);
+        mcp_call_finish(call);
+        return;
+    }
+    question = mcp_call_ask(call, "form", MCP_ASK_FORM);
+    if (question == NULL)
+        return;
+    mcp_json_member_string(question, "message", "Who?");
+    mcp_json_key_write(question, "requestedSchema");
+    mcp_json_raw_value(question, "{\"type\":\"object\",\"properties\":{}}", 33);
+    mcp_call_wait(call, NULL, 0);
+}
+
+static void visit(struct mcp_call *call, void *context)
+{
+    struct mcp_json_writer *question = mcp_call_ask(call, "page", MCP_ASK_URL);
+
+    (void)context;
+    if (question == NULL)
+        return;
+    mcp_json_member_string(question, "message", "Visit");
+    mcp_json_member_string(question, "url", "https://example.com/");
+    mcp_call_require_urls(call);
+}
+
+static void break_down(struct mcp_call *call, void *context)
+{
+    (void)context;
+    mcp_call_continue_as_task(call);
+    mcp_call_error(call, MCP_ERROR_INTERNAL, "broken");
+}
+
 /* ---- resources ---- */
 
 static void read_text(struct mcp_call *call, void *context)
@@ -271,6 +312,12 @@ static const struct mcp_tool tools[] = {
     {.name = "hold", .input_schema = OBJECT, .handler = hold},
     {.name = "let_go", .input_schema = OBJECT, .handler = let_go},
     {.name = "change", .input_schema = OBJECT, .handler = change},
+    {.name = "slow", .input_schema = OBJECT, .handler = hold, .tasks = MCP_TASKS_OPTIONAL},
+    {.name = "quick", .input_schema = OBJECT, .handler = show, .tasks = MCP_TASKS_OPTIONAL},
+    {.name = "must", .input_schema = OBJECT, .handler = hold, .tasks = MCP_TASKS_REQUIRED},
+    {.name = "break", .input_schema = OBJECT, .handler = break_down, .tasks = MCP_TASKS_OPTIONAL},
+    {.name = "ask_later", .input_schema = OBJECT, .handler = ask_later, .tasks = MCP_TASKS_OPTIONAL},
+    {.name = "visit", .input_schema = OBJECT, .handler = visit},
 };
 
 static const struct mcp_resource resources[] = {
@@ -317,11 +364,13 @@ static const struct mcp_prompt prompts[] = {
     {.name = "fail", .handler = fail},
 };
 
-/* Good enough to be told from nothing. */
+/* Good enough to be told from nothing, and from the last. */
 static int entropy(void *context, void *bytes, size_t size)
 {
+    static unsigned char last;
+
     (void)context;
-    memset(bytes, 0x5A, size);
+    memset(bytes, ++last, size);
     return 0;
 }
 
@@ -346,7 +395,7 @@ static void complain(void *context, const char *line)
 
 static int declare(void)
 {
-    int result = 0;
+    int result = mcp_server_enable_tasks(server, NULL);
 
     mcp_server_enable_changes(server, true, true);
     for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
@@ -391,6 +440,7 @@ int main(void)
     mcp_session_close(session);
     while (held_count > 0)
         mcp_call_finish(held[--held_count]);
+    mcp_server_end_tasks(server);
     mcp_server_destroy(server);
     return 0;
 }
