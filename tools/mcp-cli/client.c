@@ -1,111 +1,59 @@
 /* SPDX-License-Identifier: MIT */
 #include "client.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TICK_MS        250
 #define CANCEL_WAIT_MS 1000 /* a server that takes no bytes is left without the word */
-
-static const size_t message_max = (size_t)MCP_MESSAGE_MAX;
-static const char latest_version[] = "2025-11-25";
-/* The versions that begin with `initialize`; what mcp-cli uses of them is the same in all. */
-static const char *const known_versions[] = {"2024-11-05", "2025-03-26", "2025-06-18", latest_version};
-
-static void *resize(void *context, void *memory, size_t old_size, size_t new_size)
-{
-    (void)context;
-    (void)old_size;
-    if (new_size == 0) {
-        free(memory);
-        return NULL;
-    }
-    return realloc(memory, new_size);
-}
+#define ROUNDS_MAX     32   /* of a request that wants input again and again */
 
 void client_close(struct client *client)
 {
     if (!client->open)
         return;
     client->open = false;
-    connection_close(&client->connection);
-    mcp_reader_release(&client->reader);
+    client->may_be_older = client->transport->may_be_older;
+    client->transport->operations->close(client->transport);
+    client->transport = NULL;
     json_decref(client->server);
     json_decref(client->response);
     json_decref(client->progress);
-    client->server = client->response = client->progress = NULL;
+    json_decref(client->headers);
+    client->server = client->response = client->progress = client->headers = NULL;
 }
 
-/* The connection cannot go on. */
-static enum status lost(struct client *client, struct error *error, const char *what)
+enum status client_lost(struct client *client, struct error *error, const char *what)
 {
     enum status status = error_set(error, STATUS_CONNECTION, "%s: %s", client->options.endpoint.name, what);
     client_close(client);
     return status;
 }
 
-static enum status send_failed(struct client *client, int result, struct error *error)
+/* What a transport gave: its message gets the name of the endpoint, and what cannot go on is closed. */
+static enum status passed(struct client *client, enum status status, const struct error *cause,
+                          struct error *error)
 {
-    if (result == -EINTR && interrupt_take()) { /* in the midst of a message: nothing more can be said */
-        client_close(client);
-        return error_set(error, STATUS_INTERRUPTED, "interrupted");
-    }
-    if (result == -ETIMEDOUT)
-        return lost(client, error,
-                    "the server takes no more bytes. Is the VM busy or stopped? --timeout waits longer");
-    if (result == -EPIPE || result == -ECONNRESET)
-        return lost(client, error, "the server closed the connection. Is the VM ready? Its log says more");
-    return lost(client, error, strerror(-result));
-}
-
-/* Takes `message` over. */
-static enum status send_within(struct client *client, json_t *message, int64_t timeout_ms,
-                               struct error *error)
-{
-    size_t length = message ? json_dumpb(message, NULL, 0, JSON_COMPACT) : 0;
-    uint8_t header[MCP_FRAME_HEADER_SIZE];
-    size_t size = 0;
-    const char *trailer = mcp_frame_encode(client->options.form, length, header, &size);
-    char *bytes = length > 0 && length <= message_max ? malloc(size + length + strlen(trailer)) : NULL;
-    enum status status = STATUS_OK;
-    if (length == 0) {
-        status = error_set(error, STATUS_USAGE, "the request cannot be written as JSON (is its text UTF-8?)");
-    } else if (length > message_max) {
-        status = error_set(error, STATUS_USAGE, "the request would be %zu bytes long; a message holds %zu",
-                           length, message_max);
-    } else if (!bytes) {
-        status = lost(client, error, "out of memory");
-    } else {
-        memcpy(bytes, header, size);
-        size += json_dumpb(message, bytes + size, length, JSON_COMPACT);
-        while (*trailer)
-            bytes[size++] = *trailer++;
-        int result = connection_send(&client->connection, bytes, size, timeout_ms);
-        if (result < 0)
-            status = send_failed(client, result, error);
-    }
-    free(bytes);
-    json_decref(message);
+    if (status == STATUS_CONNECTION)
+        return client_lost(client, error, cause->text);
+    if (status != STATUS_OK)
+        *error = *cause;
     return status;
 }
 
-static enum status send_message(struct client *client, json_t *message, struct error *error)
+enum status client_send(struct client *client, json_t *message, int64_t timeout_ms, struct error *error)
 {
-    return send_within(client, message, client->options.timeout_ms, error);
-}
-
-/* A request from the server: `ping` is the only one that a client without capabilities answers. */
-static enum status answer(struct client *client, const char *method, json_t *id, struct error *error)
-{
-    if (strcmp(method, "ping") == 0)
-        return send_message(client, json_pack("{s:s, s:O, s:{}}", "jsonrpc", "2.0", "id", id, "result"),
-                            error);
-    return send_message(client,
-                        json_pack("{s:s, s:O, s:{s:i, s:s}}", "jsonrpc", "2.0", "id", id, "error", "code",
-                                  -32601, "message", "mcp-cli answers no such request"),
-                        error);
+    struct error cause;
+    json_t *headers = client->headers;
+    client->headers = NULL;
+    enum status status =
+        client->transport->operations->send(client->transport, message, headers, timeout_ms, &cause);
+    json_decref(headers);
+    json_decref(message);
+    if (status == STATUS_INTERRUPTED) /* perhaps in the midst of a message: nothing more can be said */
+        client_close(client);
+    return passed(client, status, &cause, error);
 }
 
 static void keep(json_t **place, json_t *value)
@@ -115,180 +63,143 @@ static void keep(json_t **place, json_t *value)
     *place = value;
 }
 
+static void notified(struct client *client, const char *method, json_t *params)
+{
+    const struct client_hooks *hooks = &client->options.hooks;
+    const json_t *token = json_object_get(params, "progressToken");
+    if (strcmp(method, "notifications/progress") != 0) {
+        if (hooks->notification)
+            hooks->notification(hooks->context, method, params, &client->stop);
+    } else if (client->awaited != 0 && json_is_integer(token) &&
+               json_integer_value(token) == client->awaited) {
+        keep(&client->progress, params);
+        if (hooks->progress)
+            hooks->progress(hooks->context, params);
+    }
+}
+
 static enum status handle(struct client *client, json_t *message, struct error *error)
 {
     const char *version = json_string_value(json_object_get(message, "jsonrpc"));
     json_t *id = json_object_get(message, "id");
     const char *method = json_string_value(json_object_get(message, "method"));
     if (!version || strcmp(version, "2.0") != 0)
-        return lost(client, error,
-                    "the server's answer is JSON, but not JSON-RPC 2.0. Is this an MCP server?");
+        return client_lost(client, error,
+                           "the server's answer is JSON, but not JSON-RPC 2.0. Is this an MCP server?");
     if (method && id)
-        return answer(client, method, id, error);
+        return client_answer(client, method, id, json_object_get(message, "params"), error);
     if (method) {
-        json_t *params = json_object_get(message, "params");
-        json_t *token = json_object_get(params, "progressToken");
-        if (strcmp(method, "notifications/progress") == 0 && client->awaited != 0 && json_is_integer(token) &&
-            json_integer_value(token) == client->awaited)
-            keep(&client->progress, params);
-        return STATUS_OK; /* other notifications are for others */
+        notified(client, method, json_object_get(message, "params"));
+        return STATUS_OK;
     }
     bool ours = json_is_integer(id) && json_integer_value(id) == client->awaited;
     /* id null: the server could not read the request, and one request is in flight */
-    bool unread = json_is_null(id) && json_object_get(message, "error");
+    bool unread = (!id || json_is_null(id)) && json_object_get(message, "error");
     if (client->awaited != 0 && !client->response && (ours || unread))
         keep(&client->response, message);
     return STATUS_OK; /* another id: the late answer to a call that was cancelled, or to a ping */
 }
 
-static enum status handle_text(struct client *client, struct error *error)
+/* Waits for a message, no longer than `wait_ms`, and handles it. */
+static enum status pump(struct client *client, int64_t wait_ms, struct error *error)
 {
-    json_error_t json_error;
-    json_t *message =
-        json_loadb(client->reader.message, client->reader.message_length, JSON_ALLOW_NUL, &json_error);
-    if (!message) {
-        char what[400];
-        snprintf(what, sizeof what, "the server's answer is not JSON: %s (byte %d)", json_error.text,
-                 json_error.position);
-        return lost(client, error, what);
-    }
-    enum status status = STATUS_OK;
+    struct error cause;
+    json_t *message = NULL;
+    enum status status = client->transport->operations->receive(client->transport, wait_ms, &message, &cause);
+    if (status != STATUS_OK)
+        return passed(client, status, &cause, error);
     if (json_is_array(message)) { /* a batch, which 2025-03-26 has */
         for (size_t i = 0; i < json_array_size(message) && status == STATUS_OK; i++)
             status = handle(client, json_array_get(message, i), error);
-    } else {
+    } else if (message) {
         status = handle(client, message, error);
     }
     json_decref(message);
     return status;
 }
 
-/* Handles what has been received so far. */
-static enum status drain_input(struct client *client, struct error *error)
-{
-    while (client->input_next < client->input_end) {
-        size_t consumed = 0;
-        enum mcp_reader_event event = mcp_reader_feed(&client->reader, client->input + client->input_next,
-                                                      client->input_end - client->input_next, &consumed);
-        client->input_next += consumed;
-        enum status status = STATUS_OK;
-        char what[160];
-        switch (event) {
-        case MCP_READER_MORE:
-            break;
-        case MCP_READER_MESSAGE:
-            status = handle_text(client, error);
-            break;
-        case MCP_READER_TOO_LONG:
-        case MCP_READER_CLOSE:
-            snprintf(what, sizeof what,
-                     "the server sends a message of more than %u bytes. Is this an MCP server?",
-                     MCP_MESSAGE_MAX);
-            status = lost(client, error, what);
-            break;
-        case MCP_READER_NO_MEMORY:
-            status = lost(client, error, "out of memory for the server's answer");
-            break;
-        case MCP_READER_REFUSED:
-            status = lost(client, error, "what answers there does not speak MCP");
-            break;
-        }
-        if (status != STATUS_OK)
-            return status;
-    }
-    return STATUS_OK;
-}
-
-/* Waits for bytes, no longer than `wait_ms`, and handles them. *quiet tells that none came. */
-static enum status pump(struct client *client, int64_t wait_ms, bool *quiet, struct error *error)
-{
-    ssize_t count = connection_receive(&client->connection, client->input, sizeof client->input, wait_ms);
-    *quiet = count == -ETIMEDOUT;
-    if (*quiet)
-        return STATUS_OK;
-    if (count == -EINTR && interrupt_take())
-        return error_set(error, STATUS_INTERRUPTED, "interrupted");
-    if (count == 0 && mcp_reader_end(&client->reader) == MCP_READER_MESSAGE) {
-        /* a last line without its newline; the end itself is seen by the next call */
-        return handle_text(client, error);
-    }
-    if (count == 0 || count == -ECONNRESET)
-        return lost(client, error, "the server closed the connection. Is the VM ready? Its log says more");
-    if (count < 0)
-        return lost(client, error, strerror((int)-count));
-    client->heard = clock_ms();
-    client->input_next = 0;
-    client->input_end = (size_t)count;
-    return drain_input(client, error);
-}
-
 /* Tells the server that nobody waits for the request in flight. */
 static void cancel(struct client *client, const char *method, const char *reason)
 {
     struct error ignored; /* the call has failed already */
-    if (strcmp(method, "initialize") == 0)
-        return; /* which the standard lets nobody cancel */
-    send_within(client,
-                json_pack("{s:s, s:s, s:{s:I, s:s}}", "jsonrpc", "2.0", "method", "notifications/cancelled",
-                          "params", "requestId", client->awaited, "reason", reason),
-                client->options.timeout_ms < CANCEL_WAIT_MS ? client->options.timeout_ms : CANCEL_WAIT_MS,
-                &ignored);
+    const struct transport_operations *operations = client->transport->operations;
+    if (operations->abandon && operations->abandon(client->transport, client->awaited))
+        return;
+    if (strcmp(method, "initialize") == 0 || strcmp(method, "server/discover") == 0)
+        return; /* the one the standard lets nobody cancel; the other an older server does not know */
+    json_t *params = json_pack("{s:I, s:s}", "requestId", client->awaited, "reason", reason);
+    int64_t timeout = client->options.timeout_ms;
+    client_send(
+        client,
+        json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", "notifications/cancelled", "params", params),
+        timeout < CANCEL_WAIT_MS ? timeout : CANCEL_WAIT_MS, &ignored);
 }
 
-static enum status no_answer(struct client *client, const char *method, struct error *error)
+static enum status no_answer(struct client *client, const char *method, int64_t timeout_ms,
+                             struct error *error)
 {
     char what[250];
     /* QEMU accepts one connection; a second one's requests wait until the first has gone. */
     bool may_wait = client->options.endpoint.kind == ENDPOINT_TCP && client->server == NULL;
     cancel(client, method, "no answer in time");
+    if (!client->open)
+        return error_set(error, STATUS_CONNECTION, "%s: no answer to %s", client->options.endpoint.name,
+                         method);
     snprintf(what, sizeof what, "no answer to %s within %g s. --timeout SECONDS waits longer%s", method,
-             (double)client->options.timeout_ms / 1000,
+             (double)timeout_ms / 1000,
              may_wait ? ". A VM's console port serves one client at a time: end the other one, or try again"
                       : "");
-    return lost(client, error, what);
+    if (strcmp(method, "server/discover") != 0)
+        return client_lost(client, error, what);
+    return error_set(error, STATUS_CONNECTION, "%s: %s", client->options.endpoint.name,
+                     what); /* and goes on */
+}
+
+/* Asks a silent server whether it lives. */
+static enum status probe(struct client *client, struct error *error)
+{
+    json_t *message = json_pack("{s:s, s:I, s:s}", "jsonrpc", "2.0", "id", ++client->last_id, "method",
+                                client->stateless ? "server/discover" : "ping");
+    if (client->stateless)
+        json_object_set_new(message, "params", json_pack("{s:o}", "_meta", client_meta(client)));
+    return client_send(client, message, client->options.timeout_ms, error);
 }
 
 static enum status wait_for_response(struct client *client, const char *method, enum client_effort effort,
-                                     struct error *error)
+                                     int64_t timeout_ms, struct error *error)
 {
+    const struct client_hooks *hooks = &client->options.hooks;
     int64_t begin = clock_ms();
-    int64_t timeout = client->options.timeout_ms;
-    bool asked = false; /* whether this silence has had its ping */
-    client->heard = begin;
-    while (!client->response) {
+    int64_t asked = -1; /* `heard` when the server was asked last: of each silence once */
+    client->transport->heard = begin;
+    while (!client->response && !client->stop) {
         int64_t now = clock_ms();
-        int64_t silent = now - client->heard;
-        if (silent >= timeout)
-            return no_answer(client, method, error);
-        int64_t wait = timeout - silent;
-        if (effort == CLIENT_WORK && !asked) {
-            if (silent >= timeout / 2) {
-                asked = true;
-                enum status sent = send_message(
-                    client,
-                    json_pack("{s:s, s:I, s:s}", "jsonrpc", "2.0", "id", ++client->last_id, "method", "ping"),
-                    error);
+        int64_t silent = now - client->transport->heard;
+        int64_t wait = effort == CLIENT_LISTEN ? INT32_MAX : timeout_ms - silent;
+        if (wait <= 0)
+            return no_answer(client, method, timeout_ms, error);
+        if (effort == CLIENT_WORK && asked != client->transport->heard) {
+            if (silent >= timeout_ms / 2) {
+                asked = client->transport->heard;
+                enum status sent = probe(client, error);
                 if (sent != STATUS_OK)
                     return sent;
                 continue;
             }
-            wait = timeout / 2 - silent;
+            wait = timeout_ms / 2 - silent;
         }
-        if (client->options.waiting) {
-            client->options.waiting(client->options.waiting_context, now - begin, client->progress);
+        if (hooks->waiting && effort != CLIENT_LISTEN) {
+            hooks->waiting(hooks->context, now - begin, client->progress);
             wait = wait < TICK_MS ? wait : TICK_MS;
         }
-        bool quiet;
-        enum status status = pump(client, wait, &quiet, error);
+        enum status status = pump(client, wait, error);
         if (status != STATUS_OK)
             return status;
-        asked = asked && quiet;
     }
     return STATUS_OK;
 }
 
-/* The response is an error: says so with the server's words. */
-static enum status refused(const json_t *failure, struct error *error)
+enum status client_refused(const json_t *failure, struct error *error)
 {
     const json_t *message = json_object_get(failure, "message");
     const json_t *code = json_object_get(failure, "code");
@@ -302,96 +213,152 @@ static enum status refused(const json_t *failure, struct error *error)
     return status;
 }
 
-enum status client_request(struct client *client, const char *method, json_t *params,
-                           enum client_effort effort, json_t **result, struct error *error)
+enum status client_exchange(struct client *client, const char *method, json_t *params,
+                            enum client_effort effort, int64_t timeout_ms, json_t **response,
+                            struct error *error)
 {
-    *result = NULL;
+    const struct client_hooks *hooks = &client->options.hooks;
     json_int_t id = ++client->last_id;
-    if (effort == CLIENT_WORK)
-        json_object_set_new(params, "_meta", json_pack("{s:I}", "progressToken", id));
+    *response = NULL;
+    json_t *meta = client->stateless ? client_meta(client) : NULL;
+    if (effort == CLIENT_WORK) {
+        meta = meta ? meta : json_object();
+        json_object_set_new(meta, "progressToken", json_integer(id));
+    }
+    if (meta && !params)
+        params = json_object();
+    if (meta)
+        json_object_set_new(params, "_meta", meta);
     json_t *request = json_pack("{s:s, s:I, s:s}", "jsonrpc", "2.0", "id", id, "method", method);
     if (params)
         json_object_set_new(request, "params", params);
 
     client->awaited = id;
-    enum status status = send_message(client, request, error);
+    client->stop = false;
+    enum status status = client_send(client, request, client->options.timeout_ms, error);
     if (status == STATUS_OK)
-        status = wait_for_response(client, method, effort, error);
-    if (client->options.waiting)
-        client->options.waiting(client->options.waiting_context, -1, NULL);
+        status = wait_for_response(client, method, effort, timeout_ms, error);
+    if (hooks->waiting)
+        hooks->waiting(hooks->context, -1, NULL);
     if (status == STATUS_INTERRUPTED && client->open)
         cancel(client, method, "the user pressed Ctrl-C");
+    if (client->stop && client->open)
+        cancel(client, method, "seen enough");
     client->awaited = 0;
     if (!client->open)
         return status;
-
-    json_t *response = client->response;
+    *response = client->response;
     client->response = NULL;
     json_decref(client->progress);
     client->progress = NULL;
-    if (status == STATUS_OK) {
+    return status;
+}
+
+/* Whether the server wants to know something first: then the params of the next round, else NULL. */
+static enum status next_round(struct client *client, const json_t *result, const json_t *params,
+                              json_t **next, struct error *error)
+{
+    const char *type = json_string_value(json_object_get(result, "resultType"));
+    json_t *state = json_object_get(result, "requestState");
+    json_t *requests = json_object_get(result, "inputRequests");
+    *next = NULL;
+    if (!type || strcmp(type, "input_required") != 0)
+        return STATUS_OK;
+    json_t *responses = NULL;
+    enum status status = client_inputs(client, requests, &responses, error);
+    if (status != STATUS_OK)
+        return status;
+    *next = params ? json_copy((json_t *)params) : json_object();
+    json_object_del(*next, "_meta");
+    json_object_del(*next, "requestState");
+    json_object_set_new(*next, "inputResponses", responses);
+    if (state)
+        json_object_set(*next, "requestState", state);
+    return STATUS_OK;
+}
+
+enum status client_request(struct client *client, const char *method, json_t *params,
+                           enum client_effort effort, json_t **result, struct error *error)
+{
+    json_t *headers = json_incref(client->headers);
+    enum status status = STATUS_OK;
+    *result = NULL;
+    for (int round = 0; status == STATUS_OK && !*result; round++) {
+        json_t *response = NULL;
+        json_t *next = NULL;
+        if (round > 0)
+            keep(&client->headers, headers);
+        status = client_exchange(client, method, json_incref(params), effort, client->options.timeout_ms,
+                                 &response, error);
         json_t *failure = json_object_get(response, "error");
         json_t *success = json_object_get(response, "result");
+        if (status != STATUS_OK || (effort == CLIENT_LISTEN && !response)) {
+            json_decref(response);
+            break;
+        }
         if (failure)
-            status = refused(failure, error);
-        else if (json_is_object(success))
-            *result = json_incref(success);
+            status = client_refused(failure, error);
+        else if (!json_is_object(success))
+            status = client_lost(client, error, "the server's answer has neither a result nor an error");
+        else if (round == ROUNDS_MAX)
+            status = error_set(error, STATUS_TOOL, "the server wanted input %d times: that is enough", round);
         else
-            status = lost(client, error, "the server's answer has neither a result nor an error");
+            status = next_round(client, success, params, &next, error);
+        if (status == STATUS_OK && !next)
+            *result = json_incref(success);
+        if (next) {
+            json_decref(params);
+            params = next;
+        }
+        json_decref(response);
     }
-    json_decref(response);
+    json_decref(headers);
+    json_decref(params);
     return status;
 }
 
 enum status client_idle(struct client *client, int64_t duration_ms, struct error *error)
 {
     int64_t end = clock_ms() + duration_ms;
-    for (int64_t now = clock_ms(); now < end; now = clock_ms()) {
-        bool quiet;
-        enum status status = pump(client, end - now, &quiet, error);
+    client->stop = false;
+    for (int64_t now = clock_ms(); now < end && !client->stop; now = clock_ms()) {
+        enum status status = pump(client, end - now, error);
         if (status != STATUS_OK)
             return status;
     }
     return STATUS_OK;
 }
 
-static enum status initialise(struct client *client, struct error *error)
+static void remark(void *context, const char *text, size_t length)
 {
-    json_t *params = json_pack("{s:s, s:{}, s:{s:s, s:s}}", "protocolVersion", latest_version, "capabilities",
-                               "clientInfo", "name", "mcp-cli", "version", MK_VERSION);
-    struct error cause;
-    enum status status = client_request(client, "initialize", params, CLIENT_QUICK, &client->server, &cause);
-    if (status == STATUS_TOOL)
-        return error_set(error, STATUS_CONNECTION, "%s: the server refuses to initialise: %.800s",
-                         client->options.endpoint.name, cause.text);
-    if (status != STATUS_OK) {
-        *error = cause;
-        return status;
-    }
-    const char *version = json_string_value(json_object_get(client->server, "protocolVersion"));
-    bool known = false;
-    for (size_t i = 0; version && i < sizeof known_versions / sizeof *known_versions; i++)
-        known = known || strcmp(version, known_versions[i]) == 0;
-    if (!known)
-        return error_set(
-            error, STATUS_CONNECTION, "%s: the server speaks MCP version '%.40s'; mcp-cli knows %s to %s",
-            client->options.endpoint.name, version ? version : "", known_versions[0], latest_version);
-    return send_message(
-        client, json_pack("{s:s, s:s}", "jsonrpc", "2.0", "method", "notifications/initialized"), error);
+    const struct client *client = context;
+    const struct client_hooks *hooks = &client->options.hooks;
+    if (hooks->remark)
+        hooks->remark(hooks->context, text, length);
+}
+
+enum status client_connect(struct client *client, struct error *error)
+{
+    client_close(client);
+    struct transport_options options = {.endpoint = &client->options.endpoint,
+                                        .form = client->options.form,
+                                        .timeout_ms = client->options.timeout_ms,
+                                        .remark = remark,
+                                        .remark_context = client};
+    enum status status = transport_open(&client->transport, &options, error);
+    client->open = status == STATUS_OK;
+    return status;
 }
 
 enum status client_open(struct client *client, const struct client_options *options, struct error *error)
 {
     client_close(client);
     client->options = *options;
-    enum status status = connection_open(&client->connection, &options->endpoint, options->timeout_ms, error);
-    if (status != STATUS_OK)
-        return status;
-    struct mcp_transport_memory memory = {.resize = resize};
-    mcp_reader_initialise(&client->reader, &memory);
-    client->open = true;
-    client->input_next = client->input_end = 0;
-    status = initialise(client, error);
+    client->stateless = false;
+    client->version = NULL;
+    enum status status = client_connect(client, error);
+    if (status == STATUS_OK)
+        status = client_handshake(client, error);
     if (status != STATUS_OK)
         client_close(client);
     return status;

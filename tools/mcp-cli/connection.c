@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -72,10 +73,28 @@ int64_t clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Waits for `events` (fd -1: for time alone). Returns 0, -ETIMEDOUT, -EINTR after Ctrl-C or another negative
- * errno. SIGINT is let through here alone, and atomically with the wait: it cannot fall between the check and
+bool interrupt_pending(void)
+{
+    allow_interrupt(true);
+    allow_interrupt(false);
+    return interrupted != 0;
+}
+
+int interrupt_file(void)
+{
+    static int file = -1;
+    if (file < 0) {
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGINT);
+        file = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    }
+    return file;
+}
+
+/* SIGINT is let through here alone, and atomically with the wait: it cannot fall between the check and
  * the wait. */
-static int wait_for(int fd, short events, int64_t timeout_ms)
+int wait_for_files(struct pollfd *files, size_t files_count, int64_t timeout_ms)
 {
     int64_t deadline = clock_ms() + timeout_ms;
     sigset_t mask;
@@ -83,15 +102,12 @@ static int wait_for(int fd, short events, int64_t timeout_ms)
     sigdelset(&mask, SIGINT);
     for (;;) {
         /* ppoll delivers no signal when bytes are there already: a flood would hide Ctrl-C */
-        allow_interrupt(true);
-        allow_interrupt(false);
-        if (interrupted)
+        if (interrupt_pending())
             return -EINTR;
         int64_t left = deadline - clock_ms();
         left = left > 0 ? left : 0;
-        struct pollfd poll_fd = {.fd = fd, .events = events};
         struct timespec timeout = {.tv_sec = (time_t)(left / 1000), .tv_nsec = (long)(left % 1000) * 1000000};
-        int count = ppoll(&poll_fd, fd < 0 ? 0 : 1, &timeout, &mask);
+        int count = ppoll(files, (nfds_t)files_count, &timeout, &mask);
         if (count > 0)
             return 0;
         if (count == 0)
@@ -99,6 +115,13 @@ static int wait_for(int fd, short events, int64_t timeout_ms)
         if (errno != EINTR) /* else Ctrl-C, or a signal that is no end (a resized window): look again */
             return -errno;
     }
+}
+
+/* The same for one file, or for time alone (fd -1). */
+static int wait_for(int fd, short events, int64_t timeout_ms)
+{
+    struct pollfd file = {.fd = fd, .events = events};
+    return wait_for_files(&file, fd < 0 ? 0 : 1, timeout_ms);
 }
 
 int interrupt_wait(int fd)
@@ -192,6 +215,9 @@ static const char *advice(enum endpoint_kind kind, int cause)
         return "Is the VM running, with this CID? --socket names a Unix socket instead";
     case ENDPOINT_TCP:
         return "Is vsock-bridge running with --tcp, on this address?";
+    case ENDPOINT_HTTP:
+    case ENDPOINT_COMMAND:
+        break; /* are no byte streams */
     }
     return "Start the VM with tools/run --detach, or name its socket with --socket";
 }
@@ -213,6 +239,9 @@ enum status connection_open(struct connection *connection, const struct endpoint
     case ENDPOINT_TCP:
         fd = connect_tcp(endpoint, deadline, &resolution);
         break;
+    case ENDPOINT_HTTP:
+    case ENDPOINT_COMMAND:
+        break; /* transport_open takes another way */
     }
     if (fd >= 0) {
         connection->fd = fd;

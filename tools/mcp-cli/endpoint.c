@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where a server is, from the words of --socket, --vsock and --tcp.
+ * Where a server is, from the words of --socket, --vsock, --tcp, --server and --command, and from the entries
+ * of an mcpServers file.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <mcp/transport.h>
 
 #include "connection.h"
+#include "expand.h"
+#include "line.h"
 
 enum status endpoint_unix(struct endpoint *endpoint, const char *path, struct error *error)
 {
@@ -71,4 +75,78 @@ enum status endpoint_tcp(struct endpoint *endpoint, const char *text, struct err
     snprintf(endpoint->service, sizeof endpoint->service, "%u", port);
     snprintf(endpoint->name, sizeof endpoint->name, "tcp %s", text);
     return STATUS_OK;
+}
+
+enum status endpoint_url(struct endpoint *endpoint, const char *url, struct error *error)
+{
+    *endpoint = (struct endpoint){.kind = ENDPOINT_HTTP};
+    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+        return error_set(error, STATUS_USAGE, "'%s' is no URL of HTTP (http://127.0.0.1:8080/mcp, say)", url);
+    for (const char *next = url; *next; next++) {
+        if (*next <= ' ' || *next > '~') /* which curl might take for something else */
+            return error_set(error, STATUS_USAGE, "the URL has a character that must be escaped: %s", url);
+    }
+    endpoint->entry = json_pack("{s:s}", "url", url);
+    snprintf(endpoint->name, sizeof endpoint->name, "%s", url);
+    return STATUS_OK;
+}
+
+enum status endpoint_command(struct endpoint *endpoint, const char *words, struct error *error)
+{
+    *endpoint = (struct endpoint){.kind = ENDPOINT_COMMAND};
+    char *copy = strdup(words);
+    if (!copy)
+        return error_set(error, STATUS_USAGE, "out of memory");
+    struct line line;
+    enum status status = line_read_words(copy, &line, error);
+    json_t *arguments = json_array();
+    for (int i = 1; status == STATUS_OK && i < line.count; i++) {
+        if (json_array_append_new(arguments, json_string(line.words[i])) < 0)
+            status = error_set(error, STATUS_USAGE, "the command is not UTF-8");
+    }
+    if (status == STATUS_OK && line.count == 0)
+        status = error_set(error, STATUS_USAGE, "--command needs a program: --command \"server --option\"");
+    if (status == STATUS_OK) {
+        endpoint->entry = json_pack("{s:s, s:O}", "command", line.words[0], "args", arguments);
+        snprintf(endpoint->name, sizeof endpoint->name, "%s", line.words[0]);
+    }
+    json_decref(arguments);
+    free(copy);
+    return status;
+}
+
+enum status endpoint_entry(struct endpoint *endpoint, const char *name, const json_t *entry,
+                           struct error *error)
+{
+    const char *type = json_string_value(json_object_get(entry, "type"));
+    *endpoint = (struct endpoint){.kind = ENDPOINT_COMMAND};
+    snprintf(endpoint->name, sizeof endpoint->name, "%s", name);
+    if (type && strcmp(type, "sse") == 0)
+        return error_set(error, STATUS_USAGE,
+                         "%s: the transport 'sse' of 2024-11-05 is not supported; most servers have a "
+                         "Streamable HTTP one beside it",
+                         name);
+    json_t *expanded = NULL;
+    enum status status = expand_all(entry, name, &expanded, error);
+    if (status != STATUS_OK)
+        return status;
+    const char *url = json_string_value(json_object_get(expanded, "url"));
+    const char *command = json_string_value(json_object_get(expanded, "command"));
+    if (url && !command) {
+        status = endpoint_url(endpoint, url, error);
+        json_decref(endpoint->entry);
+        snprintf(endpoint->name, sizeof endpoint->name, "%s (%.200s)", name, url);
+    } else if (!command || url) {
+        status =
+            error_set(error, STATUS_USAGE, "%s: an entry has either a command or a url, both texts", name);
+    }
+    endpoint->entry = status == STATUS_OK ? json_incref(expanded) : NULL;
+    json_decref(expanded);
+    return status;
+}
+
+void endpoint_release(struct endpoint *endpoint)
+{
+    json_decref(endpoint->entry);
+    endpoint->entry = NULL;
 }

@@ -99,6 +99,16 @@ static enum status read_prompt(char *next, struct line *line, struct error *erro
     return status == STATUS_OK ? add(line, next, error) : status;
 }
 
+enum status line_read_words(char *text, struct line *line, struct error *error)
+{
+    line->count = 0;
+    enum status status = STATUS_OK;
+    for (char *next = skip_blanks(text); *next && status == STATUS_OK; next = skip_blanks(next))
+        status = add(line, read_word(&next), error);
+    line->words[line->count] = NULL;
+    return status;
+}
+
 enum status line_read(char *text, struct line *line, struct error *error)
 {
     line->count = 0;

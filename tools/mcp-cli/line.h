@@ -20,4 +20,7 @@ struct line {
  * a whole. STATUS_USAGE when a quote is not closed or there are too many words. */
 enum status line_read(char *text, struct line *line, struct error *error);
 
+/* The same without comments, and without a command whose last words need no quotes. */
+enum status line_read_words(char *text, struct line *line, struct error *error);
+
 #endif

@@ -153,7 +153,7 @@ enum status command_logs(struct session *session, int count, char **argv, struct
     bool follow = false;
     const char *level = NULL;
     struct option_integer cursor = {0};
-    struct option common[2];
+    struct option common[3];
     const struct option options[] = {{"follow", 'f', OPTION_FLAG, &follow},
                                      {"level", 'l', OPTION_TEXT, &level},
                                      {"cursor", 'c', OPTION_INTEGER, &cursor},

@@ -10,17 +10,8 @@
 #include "http/http.h"
 #include "platform.h"
 #include "prompt.h"
+#include "settings.h"
 #include "stdio/stdio.h"
-
-#define DEFAULT_SOCKET  "/tmp/vm.sock"
-#define DEFAULT_TIMEOUT 30.0    /* seconds */
-#define TIMEOUT_MAX     86400.0 /* a day */
-
-struct settings {
-    const char *socket, *vsock, *tcp, *framing, *colour;
-    struct option_number timeout;
-    bool help, version;
-};
 
 static void print_help(void)
 {
@@ -34,12 +25,23 @@ static void print_help(void)
         printf("  %-10s %-18s %s\n", command->name, command->arguments, command->summary);
     fputs("  stdio      [--boot]           an MCP server on standard input and output, for a host program\n"
           "  http       [--listen A:PORT]  a Streamable HTTP server in front of it: see mcp-cli(1)\n"
+          "\nthe server:\n"
+          "  --server WHERE        a URL (https://...), a socket's path, unix:, vsock: or tcp: and an "
+          "address, or\n"
+          "                        the name of a server (mcp-cli servers lists them)\n"
+          "  --command WORDS       a program that speaks MCP on its standard input and output\n"
+          "  --socket PATH         its Unix socket (default: $MCP_SOCKET, then " DEFAULT_SOCKET ")\n"
+          "  --vsock CID[:PORT]    its vsock address (default port 5000)\n"
+          "  --tcp HOST:PORT       its TCP address\n"
           "\noptions:\n"
-          "  --socket PATH         the server's Unix socket (default: $MCP_SOCKET, then " DEFAULT_SOCKET ")\n"
-          "  --vsock CID[:PORT]    the server's vsock address (default port 5000)\n"
-          "  --tcp HOST:PORT       the server's TCP address\n"
+          "  --servers FILE        an mcpServers file, instead of $XDG_CONFIG_HOME/mcp-cli/servers.json, "
+          ".mcp.json\n"
+          "  --token-file FILE     the bearer token for a URL\n"
+          "  --protocol-era ERA    auto, initialize (up to 2025-11-25) or stateless (2026-07-28)\n"
+          "  --root FOLDER         a folder that the server may know of\n"
           "  --timeout SECONDS     how long the server may be silent (default 30)\n"
           "  --json                print JSON\n"
+          "  -q, --quiet           neither progress nor what the server says beside the protocol\n"
           "  --framing FORM        frames (a length before each message; the default) or lines\n"
           "  --colour WHEN         auto, always or never\n"
           "  --help, --version\n\n"
@@ -47,59 +49,10 @@ static void print_help(void)
           stdout);
 }
 
-static enum status read_endpoint(const struct settings *settings, struct endpoint *endpoint,
-                                 struct error *error)
-{
-    if ((settings->socket != NULL) + (settings->vsock != NULL) + (settings->tcp != NULL) > 1)
-        return error_set(error, STATUS_USAGE, "--socket, --vsock and --tcp exclude each other");
-    if (settings->vsock)
-        return endpoint_vsock(endpoint, settings->vsock, error);
-    if (settings->tcp)
-        return endpoint_tcp(endpoint, settings->tcp, error);
-    const char *path = settings->socket ? settings->socket : getenv("MCP_SOCKET");
-    bool is_set = settings->socket || (path && path[0] != '\0'); /* an empty variable is none */
-    return endpoint_unix(endpoint, is_set ? path : DEFAULT_SOCKET, error);
-}
-
-/* Takes the settings over into the session. */
-static enum status configure(struct session *session, const struct settings *settings, struct error *error)
-{
-    enum colour_choice colour = COLOUR_AUTO;
-    if (settings->colour && strcmp(settings->colour, "always") == 0)
-        colour = COLOUR_ALWAYS;
-    else if (settings->colour && strcmp(settings->colour, "never") == 0)
-        colour = COLOUR_NEVER;
-    else if (settings->colour && strcmp(settings->colour, "auto") != 0)
-        return error_set(error, STATUS_USAGE, "--colour takes auto, always or never, not '%s'",
-                         settings->colour);
-    output_initialise(&session->output, stdout, colour);
-    output_initialise(&session->errors, stderr, colour);
-
-    session->options.form = MCP_FORM_FRAMES;
-    if (settings->framing && strcmp(settings->framing, "lines") == 0)
-        session->options.form = MCP_FORM_LINES;
-    else if (settings->framing && strcmp(settings->framing, "frames") != 0)
-        return error_set(error, STATUS_USAGE, "--framing takes frames or lines, not '%s'", settings->framing);
-
-    double seconds = settings->timeout.given ? settings->timeout.value : DEFAULT_TIMEOUT;
-    if (!(seconds >= 0.001 && seconds <= TIMEOUT_MAX))
-        return error_set(error, STATUS_USAGE, "--timeout takes 0.001 to %g seconds", TIMEOUT_MAX);
-    session->options.timeout_ms = (int64_t)(seconds * 1000);
-    return read_endpoint(settings, &session->options.endpoint, error);
-}
-
 static enum status run(struct session *session, int count, char **argv, struct error *error)
 {
-    struct settings settings = {0};
-    const struct option options[] = {
-        {"socket", 0, OPTION_TEXT, &settings.socket},   {"vsock", 0, OPTION_TEXT, &settings.vsock},
-        {"tcp", 0, OPTION_TEXT, &settings.tcp},         {"timeout", 0, OPTION_NUMBER, &settings.timeout},
-        {"framing", 0, OPTION_TEXT, &settings.framing}, {"colour", 0, OPTION_TEXT, &settings.colour},
-        {"color", 0, OPTION_TEXT, &settings.colour},    {"help", 'h', OPTION_FLAG, &settings.help},
-        {"version", 0, OPTION_FLAG, &settings.version}, {NULL, 0, OPTION_FLAG, NULL}};
-    struct option common[2];
-    commands_common_options(session, common);
-    enum status status = options_parse(options, common, true, &count, argv, error);
+    struct settings settings;
+    enum status status = settings_read(&settings, session, &count, argv, error);
     if (status != STATUS_OK)
         return status;
     if (settings.help) {
@@ -110,7 +63,13 @@ static enum status run(struct session *session, int count, char **argv, struct e
         puts("mcp-cli " MK_VERSION);
         return STATUS_OK;
     }
-    status = configure(session, &settings, error);
+    status = settings_apply_output(&settings, session, error);
+    if (status != STATUS_OK)
+        return status;
+    session_initialise(session);
+    const struct command *command = count > 0 ? command_find(argv[0]) : NULL;
+    if (count == 0 || !command || !command->is_local)
+        status = settings_apply(&settings, session, true, error);
     if (status != STATUS_OK)
         return status;
     if (count > 0 && strcmp(argv[0], "stdio") == 0) /* no command of the prompt, which reads standard input */
@@ -125,16 +84,14 @@ int main(int argc, char **argv)
     platform_initialise(&argc, &argv);
     interrupt_initialise();
 
-    struct session session = {0};
-    struct waiting waiting = {.output = &session.errors};
-    session.options.waiting = waiting_show;
-    session.options.waiting_context = &waiting;
+    static struct session session;
     output_initialise(&session.output, stdout, COLOUR_AUTO); /* for what goes wrong before --colour is read */
     output_initialise(&session.errors, stderr, COLOUR_AUTO);
 
     struct error error;
     error.text[0] = '\0';
     enum status status = run(&session, argc - 1, argv + 1, &error);
+    fflush(stdout);
     session_release(&session);
     if (status != STATUS_OK && error.text[0] != '\0')
         session_report(&session, &error);

@@ -5,9 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define INDENT        2
-#define REAL_DIGITS   JSON_REAL_PRECISION(15) /* 0.1 stays 0.1 */
-#define WAITING_AFTER 1000                    /* milliseconds: shorter waits show nothing */
+#define INDENT      2
+#define REAL_DIGITS JSON_REAL_PRECISION(15) /* 0.1 stays 0.1 */
 
 void output_initialise(struct output *output, FILE *file, enum colour_choice choice)
 {
@@ -220,27 +219,4 @@ void output_value(const struct output *output, const json_t *value)
         print_object(output, value, 0, false);
     else
         print_list(output, value, 0);
-}
-
-void waiting_show(void *context, int64_t elapsed_ms, const json_t *progress)
-{
-    struct waiting *waiting = context;
-    FILE *file = waiting->output->file;
-    int64_t seconds = elapsed_ms < WAITING_AFTER ? 0 : elapsed_ms / 1000;
-    if (!waiting->output->is_terminal || waiting->output->is_dumb || seconds == waiting->shown)
-        return;
-    if (waiting->shown)
-        fputs("\r\033[K", file);
-    waiting->shown = seconds;
-    if (seconds) {
-        const json_t *done = json_object_get(progress, "progress");
-        const json_t *total = json_object_get(progress, "total");
-        fprintf(file, "%lld s", (long long)seconds);
-        if (json_is_number(done))
-            fprintf(file, ", %g", json_number_value(done));
-        if (json_is_number(done) && json_is_number(total))
-            fprintf(file, " of %g", json_number_value(total));
-        fputs(" (Ctrl-C cancels)", file);
-    }
-    fflush(file);
 }

@@ -43,13 +43,4 @@ void output_value(const struct output *output, const json_t *value);
 size_t output_width(const char *text);
 void output_spaces(const struct output *output, size_t count);
 
-/* The seconds of a long wait and its progress, redrawn in place when the output is a terminal. */
-struct waiting {
-    const struct output *output;
-    int64_t shown; /* seconds on the screen; 0: nothing */
-};
-
-/* A client_waiting, with a struct waiting for its context. */
-void waiting_show(void *context, int64_t elapsed_ms, const json_t *progress);
-
 #endif

@@ -82,3 +82,25 @@ ssize_t platform_read_line(char **text, size_t *size)
     (*text)[length] = '\0';
     return length > 0 ? (ssize_t)length : -1;
 }
+
+ssize_t platform_ask_line(char **text, size_t *size)
+{
+    return platform_read_line(text, size);
+}
+
+size_t platform_columns(FILE *file)
+{
+    CONSOLE_SCREEN_BUFFER_INFO console;
+    HANDLE handle = (HANDLE)_get_osfhandle(_fileno(file));
+    return GetConsoleScreenBufferInfo(handle, &console) ? (size_t)console.dwSize.X : 0;
+}
+
+char *platform_full_path(const char *path)
+{
+    char *full = _fullpath(NULL, path, 0);
+    for (char *each = full; each && *each; each++) {
+        if (*each == '\\') /* for a URI */
+            *each = '/';
+    }
+    return full;
+}

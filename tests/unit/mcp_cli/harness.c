@@ -54,6 +54,7 @@ int harness_setup(void **state)
     listener = listen_on(AF_UNIX, (struct sockaddr *)&address, sizeof address);
     screen_used = 0;
     setenv("XDG_STATE_HOME", harness.folder, 1);
+    setenv("XDG_CONFIG_HOME", harness.folder, 1);
     setenv("HOME", harness.folder, 1);
     setenv("TERM", "xterm", 1);
     setenv("LC_ALL", "C.UTF-8", 1);
@@ -106,8 +107,9 @@ void harness_listen_tcp(void)
 
 static void execute(const char *const *words)
 {
-    char *argv[64] = {(char *)MCP_CLI};
-    size_t count = 1;
+    char *argv[64] = {(char *)MCP_CLI, (char *)"--protocol-era",
+                      (char *)(harness.era ? harness.era : "initialize")};
+    size_t count = 3;
     for (; *words && count < 63; words++)
         argv[count++] = (char *)*words;
     execv(MCP_CLI, argv);
@@ -391,7 +393,9 @@ void server_handshake(void)
     json_t *message = expect_method("initialize");
     json_t *params = json_object_get(message, "params");
     assert_string_equal(json_string_value(json_object_get(params, "protocolVersion")), "2025-11-25");
-    assert_json_equal(json_object_get(params, "capabilities"), "{}");
+    /* on a terminal there is somebody to ask */
+    assert_json_equal(json_object_get(params, "capabilities"),
+                      terminal >= 0 ? "{\"elicitation\":{\"form\":{},\"url\":{}}}" : "{}");
     assert_string_equal(json_string_value(json_object_get(json_object_get(params, "clientInfo"), "name")),
                         "mcp-cli");
     json_decref(message);

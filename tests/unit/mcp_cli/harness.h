@@ -21,6 +21,7 @@ struct harness {
     char socket_path[100]; /* listening */
     char tcp[32];          /* "127.0.0.1:PORT", after harness_listen_tcp */
     bool lines;            /* newline-delimited messages instead of frames */
+    const char *era;       /* --protocol-era; "initialize" if it is NULL */
     char *out, *err;       /* what the program wrote, after run_finish */
     char screen[65536];    /* what it wrote to its terminal so far */
 };

@@ -16,6 +16,7 @@
 #include "completion.h"
 #include "line.h"
 #include "output.h"
+#include "waiting.h"
 
 /* ---- lines ---- */
 
@@ -311,7 +312,7 @@ static char *waits(bool is_terminal, const int64_t *times, size_t count, const j
     char *printed = NULL;
     size_t size = 0;
     struct output output = {.file = open_memstream(&printed, &size), .is_terminal = is_terminal};
-    struct waiting waiting = {.output = &output};
+    struct waiting waiting = {.output = &output, .columns = 60};
     for (size_t i = 0; i < count; i++)
         waiting_show(&waiting, times[i], progress);
     fclose(output.file);
@@ -328,12 +329,37 @@ static void long_waits_are_shown(void **state)
     text = waits(false, times, 7, NULL);
     assert_string_equal(text, "");
     free(text);
-    static const int64_t once[] = {1000};
-    json_t *progress = json_pack("{s:i, s:f, s:s}", "progress", 3, "total", 7.5, "message", "x");
-    text = waits(true, once, 1, progress);
-    assert_string_equal(text, "1 s, 3 of 7.5 (Ctrl-C cancels)");
-    free(text);
-    json_decref(progress);
+}
+
+static void progress_is_a_bar(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *progress, *shown;
+    } cases[] = {
+        {"{\"progress\":3,\"total\":7.5}", "[========            ]  40%, 3 of 7.5, 0 s (Ctrl-C cancels)"},
+        {"{\"progress\":9,\"total\":3}", "[====================] 100%, 9 of 3, 0 s (Ctrl-C cancels)"},
+        {"{\"progress\":-1,\"total\":3}", "[                    ]   0%, -1 of 3, 0 s (Ctrl-C cancels)"},
+        {"{\"progress\":3,\"message\":\"a\\u001b[2Jb\"}", "3 a [2Jb, 0 s (Ctrl-C cancels)"},
+        {"{\"progress\":3,\"message\":\"one\\ntwo\"}", "3 one, 0 s (Ctrl-C cancels)"},
+        {"{\"progress\":3,\"message\":\"\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97"
+         "\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97"
+         "\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\"}",
+         "3 \xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5"
+         "\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5\xE6\x97\xA5"
+         "\xE6\x97\xA5, 0 s "
+         "(Ctrl-C cancels)"},
+        {"{\"progress\":\"x\",\"total\":[]}", "0 s (Ctrl-C cancels)"},
+    };
+    static const int64_t once[] = {300};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *progress = json_loads(cases[i].progress, 0, NULL);
+        assert_non_null(progress);
+        char *text = waits(true, once, 1, progress);
+        assert_string_equal(text, cases[i].shown);
+        free(text);
+        json_decref(progress);
+    }
 }
 
 int main(void)
@@ -347,6 +373,7 @@ int main(void)
                                        cmocka_unit_test(what_words_have_in_common),
                                        cmocka_unit_test(control_characters),
                                        cmocka_unit_test(widths),
-                                       cmocka_unit_test(long_waits_are_shown)};
+                                       cmocka_unit_test(long_waits_are_shown),
+                                       cmocka_unit_test(progress_is_a_bar)};
     return cmocka_run_group_tests_name("mcp-cli: parts", tests, NULL, NULL);
 }

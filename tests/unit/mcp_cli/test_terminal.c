@@ -193,7 +193,7 @@ static void a_long_wait_shows_its_seconds(void **state)
     server_expect_call("infer", "{\"prompt\":\"x\"}");
     server_send("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":2,"
                 "\"progress\":1,\"total\":4}}");
-    terminal_wait_for("1 s, 1 of 4 (Ctrl-C cancels)");
+    terminal_wait_for("25%, 1 of 4, 1 s (Ctrl-C cancels)");
     server_reply_structured("{\"text\":\"done\"}");
     terminal_wait_for("\r\033[Kdone\r\n");
     assert_int_equal(run_finish(), 0);
