@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <mcp/server.h>
+#include <mcp/task.h>
 #include <mcp/transport.h>
 
 #include "fixtures/fixtures.h"
@@ -76,6 +77,15 @@ static uint64_t now_ms(void)
     struct timespec time;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
+static uint64_t unix_time_ms(void *context)
+{
+    struct timespec time;
+
+    (void)context;
+    (void)clock_gettime(CLOCK_REALTIME, &time);
     return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
 }
 
@@ -347,7 +357,7 @@ int main(int argc, char **argv)
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGINT, &action, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
-    if (mcp_server_create(&config, &server) != 0 || fixtures_add(server, now_ms) != 0)
+    if (mcp_server_create(&config, &server) != 0 || fixtures_add(server, now_ms, unix_time_ms) != 0)
         return 1;
     if (path != NULL)
         listener = listen_at(path);
@@ -360,6 +370,7 @@ int main(int argc, char **argv)
         (void)close(listener);
         (void)unlink(path);
     }
+    mcp_server_end_tasks(server);
     mcp_server_destroy(server);
     return 0;
 }

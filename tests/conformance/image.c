@@ -20,7 +20,7 @@ static int add(struct mcp_server *server, const struct boot_info *boot, const st
 {
     (void)boot;
     (void)options;
-    return fixtures_add(server, now_ms);
+    return fixtures_add(server, now_ms, NULL);
 }
 
 static uint64_t poll(void)
