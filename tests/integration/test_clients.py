@@ -2,6 +2,7 @@
 """The official clients in front of the kernel: the TypeScript SDK of both generations, in both eras, and Inspector's CLI.
 
 The packages, and the Node.js that Inspector needs, are installed by npm into the build folder, once."""
+import contextlib
 import fcntl
 import json
 import os
@@ -12,7 +13,7 @@ import sys
 import unittest
 
 from mcp_host import configurations
-from vm import BUILD, MCP_CLI, TIMEOUT, VM, Folder, why_no_share
+from vm import BUILD, MCP_CLI, TIMEOUT, VM, Folder, free_port, why_no_share
 
 HERE = pathlib.Path(__file__).resolve().parent
 NPM = BUILD / "tests" / "integration" / "npm"
@@ -46,6 +47,20 @@ def install():
         return ""
 
 
+@contextlib.contextmanager
+def gateway(machine, folder):
+    """mcp-cli http in front of a VM, with a token: how a client reaches it."""
+    token = "0123456789abcdef" * 2
+    (folder.path / "token").write_text(token)
+    command = ["setpriv", "--pdeathsig", "TERM", MCP_CLI, "--socket", machine.socket, "http",
+               "--listen", f"127.0.0.1:{free_port()}", "--token-file", folder.path / "token"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield {"url": process.stdout.readline().strip(), "headers": {"Authorization": f"Bearer {token}"}}
+        finally:
+            process.terminate()
+
+
 class Clients(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -77,6 +92,10 @@ class Clients(unittest.TestCase):
 
     def test_stdio(self):
         self.every_client({"command": str(MCP_CLI), "args": ["stdio", "--server", f"unix:{self.vm.socket}"]})
+
+    def test_http(self):
+        with gateway(self.vm, self.folder) as transport:
+            self.every_client(transport)
 
     def test_stdio_boot(self):
         """The client's own VM, in the few variables of the environment that a client gives its servers."""
@@ -122,6 +141,15 @@ class Inspector(unittest.TestCase):
                                         "question=Why?")["messages"]
                 self.assertEqual(messages[1]["content"]["text"], "Why?")
         self.assertEqual(self.folder.runtime_files(), [])
+
+    def test_http(self):
+        with VM(boot="pvh", memory=32) as machine, gateway(machine, self.folder) as where:
+            for era, version in (("legacy", "2025-11-25"), ("modern", "2026-07-28")):
+                server = ("--transport", "http", "--server-url", where["url"], "--header",
+                          f"Authorization: {where['headers']['Authorization']}")
+                self.assertEqual(self.inspect(era, "--method", "initialize", server=server)["protocolVersion"], version)
+                self.assertTrue(self.inspect(era, "--method", "tools/call", "--tool-name", "infer", "--tool-arg",
+                                             "prompt=What is vsock?", server=server)["structuredContent"]["matched"])
 
     def test_the_readme(self):
         """Its first configuration, as it stands there."""
