@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "daemon.h"
-#include "options.h"
+#include "../options.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:8080"
 #define LIST_MAX       32

@@ -150,13 +150,28 @@ static bool is_in_use(const struct session *session, struct piece id)
     return false;
 }
 
+/* Whether the batch holds an earlier request with this id. */
+static bool is_in_batch(struct messages batch, struct piece id)
+{
+    struct message message;
+    while (messages_next(&batch, &message) == 1 && message.id.text != id.text)
+        if (message.kind == MESSAGE_REQUEST && piece_equals(message.id, id))
+            return true;
+    return false;
+}
+
 /* Looks at all messages before the first is sent. Sets *requests; false when the exchange is answered. */
 static bool check(struct exchange *exchange, const struct session *session, struct messages messages,
                   size_t *requests)
 {
+    const struct messages all = messages;
     struct message message;
     int result;
     *requests = 0;
+    if (messages.count > MCP_BATCH_MAX) {
+        refuse(exchange, 400, no_id, "more than 256 messages in one batch");
+        return false;
+    }
     while ((result = messages_next(&messages, &message)) == 1) {
         if (message.kind != MESSAGE_REQUEST)
             continue;
@@ -165,7 +180,7 @@ static bool check(struct exchange *exchange, const struct session *session, stru
             refuse(exchange, 400, message.id, "the session is initialised");
             return false;
         }
-        if (is_in_use(session, message.id)) {
+        if (is_in_use(session, message.id) || is_in_batch(all, message.id)) {
             refuse(exchange, 400, message.id, "a request with this id is not answered yet");
             return false;
         }
