@@ -4,6 +4,7 @@
  */
 #include <arch/timer.h>
 #include <logging/log.h>
+#include <mcp/task.h>
 #include <panic.h>
 #include <service/log_notices.h>
 #include <service/model.h>
@@ -15,6 +16,8 @@
 static int add(struct mcp_server *server, const struct boot_info *boot, const struct options *options)
 {
     int error = model_start(boot, options->model);
+    if (error == 0)
+        error = mcp_server_enable_tasks(server, NULL);
     if (error == 0)
         error = tools_model_add(server);
     if (error == 0)
@@ -32,7 +35,7 @@ _Noreturn void kernel_main(const struct boot_info *boot, const struct options *o
         .name = "microkernelia",
         .title = "microkernelia: a model behind a hardware boundary",
         .instructions = "Ask the model with infer; health, metadata and logs tell about the machine it runs "
-                        "on; load_model changes the model.",
+                        "on; load_model changes the model; tokenize and embed show how it reads a text.",
         .methods_are_tools = true,
         .add = add,
         .poll = log_notices_poll,

@@ -6,27 +6,90 @@
 #include <arch/timer.h>
 #include <hooks/library_memory.h>
 #include <logging/log.h>
+#include <memory/frames.h>
 #include <service/model.h>
 #include <service/share.h>
+#include <service/workers.h>
 #include <tasks/task.h>
 
-#define MODEL_STACK_SIZE (48 * 1024)
-#define PROGRESS_BYTES   (64u << 20) /* a line in the log for so much of a file */
-#define PATIENCE_US      UINT64_C(60000000)
+#define PROGRESS_BYTES (64u << 20) /* a line in the log for so much of a file */
+#define RESERVE        (4u << 20)  /* of memory, that no model takes: for tasks, tables and queues */
 
-static struct job_queue jobs;
-static struct wait_queue job_waiters;
-static struct airt_model *current;
 static struct airt_error first_error; /* why there is no model from the start */
 static const struct boot_info *boot_modules;
 
-static const struct job *running; /* NULL: none, or the first model is being loaded */
+/* ---- the models in use ---- */
+
+/* The one that answers, and those before it that still answer somebody: at most one for each task. */
+static struct held {
+    struct airt_model *model;
+    unsigned users;
+} models[8];
+static struct airt_model *current;
+
+static struct held *find(const struct airt_model *model)
+{
+    struct held *held = models;
+    while (held < models + sizeof models / sizeof models[0] && held->model != model)
+        held++;
+    return held < models + sizeof models / sizeof models[0] ? held : NULL;
+}
+
+struct airt_model *model_hold(void)
+{
+    if (current != NULL)
+        find(current)->users++;
+    return current;
+}
+
+void model_release(struct airt_model *model)
+{
+    if (model == NULL)
+        return;
+    struct held *held = find(model);
+    held->users--;
+    if (held->users == 0 && model != current) {
+        held->model = NULL;
+        airt_unload(model);
+    }
+}
+
+/* Returns 0, or -EBUSY when too many old ones are in use. */
+static int replace(struct airt_model *model)
+{
+    struct held *held = find(NULL), *before = current != NULL ? find(current) : NULL;
+    if (held == NULL)
+        return -EBUSY;
+    held->model = current = model;
+    if (before != NULL && before->users == 0) {
+        airt_unload(before->model);
+        before->model = NULL;
+    }
+    return 0;
+}
+
+/* ---- loading ---- */
 
 static int yield(void *context)
 {
     (void)context;
     task_yield();
-    return running != NULL && running->unwanted(running->argument);
+    return workers_job_is_unwanted();
+}
+
+static uint64_t clock_us(void *context)
+{
+    (void)context;
+    return timer_now_us();
+}
+
+/* What a model and its answers may take: what is free, less the clients' part. */
+static uint64_t memory_for_models(void)
+{
+    struct frames_statistics frames;
+    frames_get_statistics(&frames);
+    uint64_t reserve = RESERVE + (client_pool.limit - client_pool.used);
+    return frames.free > reserve ? frames.free - reserve : 1;
 }
 
 static const struct boot_module *find_module(const char *name)
@@ -60,15 +123,20 @@ static int read_module(void *context, uint64_t offset, void *out, size_t length)
 static int load(const struct airt_source *source, struct airt_error *error)
 {
     static const struct airt_hooks hooks = {
-        .alloc = kernel_airt_alloc, .free = kernel_airt_free, .yield = yield};
+        .alloc = kernel_airt_alloc, .free = kernel_airt_free, .yield = yield, .clock_us = clock_us};
+    const struct airt_options options = {.memory_max = memory_for_models()};
     uint64_t start = timer_now_us();
     struct airt_model *loaded;
-    int result = airt_load(&hooks, source, &loaded, error);
+    int result = airt_load_with(&hooks, &options, source, &loaded, error);
     if (result != 0)
         return result;
-    if (current != NULL)
-        airt_unload(current);
-    current = loaded;
+    result = replace(loaded);
+    if (result != 0) {
+        airt_unload(loaded);
+        (void)log_format(error->text, sizeof error->text,
+                         "models that were replaced are still answering: try again");
+        return result;
+    }
     struct airt_description description;
     airt_describe(current, &description);
     log_write(LOG_INFO, "model", "'%s' loaded: %s, %llu entries, %llu bytes, %llu us", source->name,
@@ -204,39 +272,6 @@ int model_load(const char *path, struct airt_error *error)
     return result;
 }
 
-static void model_task(void *argument)
-{
-    (void)argument;
-    for (;;) {
-        struct job job;
-        while (!job_queue_take(&jobs, &job))
-            (void)wait_queue_sleep(&job_waiters, TASK_FOREVER);
-        running = &job;
-        if (timer_now_us() - job.queued_at < PATIENCE_US && !job.unwanted(job.argument))
-            job.run(job.argument);
-        else
-            job.refuse(job.argument);
-        running = NULL;
-        task_yield(); /* short jobs never yield by themselves, and a queue of them is long */
-    }
-}
-
-int model_queue(const struct job *job)
-{
-    struct job queued = *job;
-    queued.queued_at = timer_now_us();
-    int error = job_queue_add(&jobs, &queued);
-    if (error != 0) {
-        struct job unwanted;
-        while (job_queue_take_unwanted(&jobs, &unwanted))
-            unwanted.refuse(unwanted.argument);
-        error = job_queue_add(&jobs, &queued);
-    }
-    if (error == 0)
-        wait_queue_wake_one(&job_waiters);
-    return error;
-}
-
 int model_start(const struct boot_info *boot, const char *name)
 {
     boot_modules = boot;
@@ -246,7 +281,7 @@ int model_start(const struct boot_info *boot, const char *name)
         log_write(LOG_WARNING, "model", "no boot module, so no model: infer cannot answer");
     else
         (void)model_load(name, &first_error);
-    return task_create("model", model_task, NULL, MODEL_STACK_SIZE);
+    return workers_start();
 }
 
 const char *model_first_error(void)

@@ -9,7 +9,7 @@
 #include <virtio/fs.h>
 
 /* Calls `each` for each boot module and each file in the share's top folder (`share` NULL: there is none;
- * else in the model task), until it returns something else than 0, which is then returned. At most 1,000
+ * else in its worker), until it returns something else than 0, which is then returned. At most 1,000
  * files
  * (-EOVERFLOW); a negative errno where the share fails. */
 typedef int (*model_list_entry)(void *context, const char *path, uint64_t size, bool from_share);

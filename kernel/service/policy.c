@@ -9,7 +9,8 @@
 
 #define TOOLS_ALL UINT32_MAX
 
-static const char *const tool_names[] = {"infer", "health", "metadata", "load_model", "logs"};
+static const char *const tool_names[] = {"infer", "health",   "metadata", "load_model",
+                                         "logs",  "tokenize", "embed"};
 
 #define TOOL_COUNT (sizeof tool_names / sizeof tool_names[0])
 _Static_assert(TOOL_COUNT < 31, "a bit for each, and one for all others");

@@ -62,7 +62,7 @@ static struct virtio_fs *working_share(void)
     return share_tag() != NULL ? share_get() : NULL;
 }
 
-/* Runs a job with the call now, or where it waits for the host in the model task. */
+/* Runs a job with the call now, or where it waits for the host in the worker that may. */
 static void run_or_queue(struct mcp_call *call, void (*run)(void *argument))
 {
     if (!tools_admit(call))
@@ -223,12 +223,14 @@ static void run_complete_question(void *argument)
     struct airt_result result;
     struct airt_description description;
     mcp_call_completing(call, &name, &request.prompt, &request.prompt_length);
-    if (model_get() != NULL && request.prompt_length > 0) {
-        airt_describe(model_get(), &description);
-        if (description.entries > 0 && airt_infer(model_get(), &request, discard, NULL, &result, NULL) == 0 &&
+    struct airt_model *model = model_hold();
+    if (model != NULL && request.prompt_length > 0) {
+        airt_describe(model, &description);
+        if (description.entries > 0 && airt_infer(model, &request, discard, NULL, &result, NULL) == 0 &&
             result.matched)
             mcp_call_suggest(call, result.match);
     }
+    model_release(model);
     mcp_call_finish(call);
 }
 
@@ -236,7 +238,7 @@ static void complete_question(struct mcp_call *call, void *context)
 {
     (void)context;
     if (tools_admit(call))
-        tools_queue(run_complete_question, tools_refuse, call);
+        tools_queue_inference(run_complete_question, tools_refuse, call);
 }
 
 /* ---- all ---- */

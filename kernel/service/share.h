@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The host's folder of models, over virtio-fs (tag `models`, or whatever the first share is called). For jobs
- * of the model task only, but for share_start_device, share_is_known and share_tag: the calls wait for the
- * host.
+ * of the share's worker only, but for share_start_device, share_is_known and share_tag: the calls wait for
+ * the host.
  */
 #ifndef KERNEL_SERVICE_SHARE_H
 #define KERNEL_SERVICE_SHARE_H

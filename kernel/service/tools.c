@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <service/connections.h>
-#include <service/model.h>
 #include <service/policy.h>
 #include <service/tools.h>
+#include <service/workers.h>
 
 void tools_overloaded(struct mcp_call *call, const char *message)
 {
@@ -19,15 +19,26 @@ static bool is_cancelled(void *call)
     return mcp_call_is_cancelled(call);
 }
 
-void tools_queue(void (*run)(void *call), void (*refuse)(void *call), struct mcp_call *call)
+static void queue(enum workers_kind kind, void (*run)(void *call), void (*refuse)(void *call),
+                  struct mcp_call *call)
 {
     const struct job job = {.run = run,
                             .refuse = refuse,
                             .unwanted = is_cancelled,
                             .argument = call,
                             .owner = connections_current()};
-    if (model_queue(&job) != 0)
+    if (workers_queue(kind, &job) != 0)
         refuse(call);
+}
+
+void tools_queue(void (*run)(void *call), void (*refuse)(void *call), struct mcp_call *call)
+{
+    queue(WORKERS_SHARE, run, refuse, call);
+}
+
+void tools_queue_inference(void (*run)(void *call), void (*refuse)(void *call), struct mcp_call *call)
+{
+    queue(WORKERS_INFERENCE, run, refuse, call);
 }
 
 bool tools_admit(struct mcp_call *call)

@@ -229,6 +229,11 @@ const char *task_name(void)
     return current != NULL ? current->name : "boot";
 }
 
+void *task_argument(void)
+{
+    return current != NULL ? current->argument : NULL;
+}
+
 bool task_stack(uintptr_t *guard, uintptr_t *bottom, uintptr_t *top)
 {
     if (current == NULL || current->stack_top == 0)

@@ -33,6 +33,7 @@ void task_yield(void);
 void task_sleep_until(uint64_t deadline_us);
 
 const char *task_name(void); /* of the running task */
+void *task_argument(void);   /* that it was created with; NULL for the first one */
 
 /* The running task's stack, for the panic's report: false before tasks_initialise and on the boot stack. Any
  * context. */

@@ -130,7 +130,7 @@ class Inspector(unittest.TestCase):
                 self.assertEqual(self.inspect(era, "--method", "initialize")["protocolVersion"], version)
                 # --strict: its own check of the schemas finds nothing
                 tools = self.inspect(era, "--method", "tools/list", "--strict")["tools"]
-                self.assertEqual({tool["name"] for tool in tools}, {"health", "infer", "load_model", "logs", "metadata"})
+                self.assertEqual({tool["name"] for tool in tools}, {"embed", "health", "infer", "load_model", "logs", "metadata", "tokenize"})
                 call = ("--method", "tools/call", "--tool-name")
                 self.assertTrue(self.inspect(era, *call, "infer", "--tool-arg", "prompt=What is vsock?")
                                 ["structuredContent"]["matched"])

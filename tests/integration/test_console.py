@@ -8,7 +8,7 @@ import unittest
 
 from vm import MCP_CLI, TIMEOUT, VM, Client
 
-TOOLS = {"infer", "health", "metadata", "load_model", "logs"}
+TOOLS = {"infer", "health", "metadata", "load_model", "logs", "tokenize", "embed"}
 PING = b'{"jsonrpc":"2.0","id":77,"method":"ping"}'
 FRAME = struct.pack(">I", len(PING)) + PING
 

@@ -18,7 +18,7 @@ class FiveTools(unittest.TestCase):
         with VM(machine=machine, boot=boot, memory=memory) as vm, vm.client() as client:
             self.assertEqual("BdsDxe" in vm.serial(), boot == "uefi")  # OVMF's boot device selection
             names = {tool["name"] for tool in client.request("tools/list")["tools"]}
-            self.assertEqual(names, {"infer", "health", "metadata", "load_model", "logs"})
+            self.assertEqual(names, {"infer", "health", "metadata", "load_model", "logs", "tokenize", "embed"})
 
             answer = client.tool("infer", prompt="What is a unikernel?")
             self.assertTrue(answer["matched"])

@@ -19,7 +19,7 @@ TRANSPORTS = {"vsock": ({"transport": "bridge"}, "listening on vsock"),
               "console": ({"transport": "console"}, "listening on the console port")}
 PLACES = ("share", "boot module")
 MEMORY = 64  # MiB; OVMF itself does not start in 48
-TOOLS = {"infer", "health", "metadata", "load_model", "logs"}
+TOOLS = {"infer", "health", "metadata", "load_model", "logs", "tokenize", "embed"}
 NO_SHARE = why_no_share()
 
 

@@ -33,7 +33,7 @@ MODULES = ("irqbypass", "kvm", "kvm-amd", "vsock", "vmw_vsock_virtio_transport_c
            "vhost_vsock")
 FIRMWARE = ("/usr/share/qemu/pvh.bin", "/usr/share/qemu/kvmvapic.bin", "/usr/share/qemu/qboot.rom",
             "/usr/share/seabios/bios-256k.bin")
-TOOLS = {"infer", "health", "metadata", "load_model", "logs"}
+TOOLS = {"infer", "health", "metadata", "load_model", "logs", "tokenize", "embed"}
 # Beyond every buffer on its way (64 KiB in the kernel, 256 KiB in Linux), below the limit of a message (1 MiB).
 LARGE = {"prompt": "What is a unikernel? " * 30000}
 KVM_CLOCK, PIT = "KVM's clock", "measured against the PIT"

@@ -12,8 +12,8 @@
 #include <service/access.h>
 #include <service/connection.h>
 #include <service/log_notices.h>
-#include <service/model.h>
 #include <service/tools.h>
+#include <service/workers.h>
 
 #include "fake_clients.h"
 #include "memory_fixture.h"
@@ -55,8 +55,9 @@ const struct policy *access_policy(void)
     return &policy;
 }
 
-int model_queue(const struct job *job)
+int workers_queue(enum workers_kind kind, const struct job *job)
 {
+    (void)kind;
     if (model_job_count == MODEL_JOBS)
         return -EAGAIN;
     model_jobs[model_job_count++] = *job;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The model's task: whose jobs are done, and which are stopped.
+ * The model: replaced, while some still use the one before.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -13,15 +13,14 @@
 #include <arch/timer.h>
 #include <hooks/library_memory.h>
 #include <logging/log.h>
+#include <memory/frames.h>
 #include <service/model.h>
 #include <service/share.h>
+#include <service/workers.h>
 #include <tasks/task.h>
 
 static uint64_t now;
 static const struct airt_hooks *model_hooks; /* that the model was loaded with */
-static void (*model_task)(void *argument);
-static jmp_buf idle;
-
 /* ---- the machine ---- */
 
 struct mmu_layout mmu_layout;
@@ -31,54 +30,49 @@ uint64_t timer_now_us(void)
     return now;
 }
 
-int task_create(const char *name, void (*entry)(void *argument), void *argument, size_t stack_size)
-{
-    (void)name;
-    (void)argument;
-    (void)stack_size;
-    model_task = entry;
-    return 0;
-}
-
 void task_yield(void)
 {
 }
 
-int wait_queue_sleep(struct wait_queue *queue, uint64_t deadline)
+int workers_start(void)
 {
-    (void)queue;
-    (void)deadline;
-    longjmp(idle, 1);
+    return 0;
 }
 
-void wait_queue_wake_one(struct wait_queue *queue)
+static bool unwanted;
+
+bool workers_job_is_unwanted(void)
 {
-    (void)queue;
+    return unwanted;
 }
 
-/* Lets the task do all jobs. */
-static void run(void)
+struct budget client_pool = {.limit = 1000, .used = 400};
+
+void frames_get_statistics(struct frames_statistics *statistics)
 {
-    if (setjmp(idle) == 0)
-        model_task(NULL);
+    *statistics = (struct frames_statistics){.free = UINT64_C(100) << 20};
 }
 
 /* ---- the runtime, which only takes the hooks, and no share ---- */
 
-int airt_load(const struct airt_hooks *hooks, const struct airt_source *source, struct airt_model **model,
-              struct airt_error *error)
+static char models[20];
+static size_t loads, unloaded[20];
+static uint64_t memory_max;
+
+int airt_load_with(const struct airt_hooks *hooks, const struct airt_options *options,
+                   const struct airt_source *source, struct airt_model **model, struct airt_error *error)
 {
-    static char loaded;
     (void)source;
     (void)error;
     model_hooks = hooks;
-    *model = (struct airt_model *)(void *)&loaded;
+    memory_max = options->memory_max;
+    *model = (struct airt_model *)(void *)&models[loads++];
     return 0;
 }
 
 void airt_unload(struct airt_model *model)
 {
-    (void)model;
+    unloaded[(char *)model - models]++;
 }
 
 void airt_describe(const struct airt_model *model, struct airt_description *description)
@@ -150,39 +144,7 @@ const char *virtio_fs_tag(const struct virtio_fs *fs)
     return "";
 }
 
-/* ---- jobs ---- */
-
-struct work {
-    bool cancelled;
-    unsigned asked, done, refused;
-    int yielded; /* what the runtime heard when it yielded during the job */
-};
-
-static bool is_unwanted(void *argument)
-{
-    struct work *work = argument;
-    work->asked++;
-    return work->cancelled;
-}
-
-static void do_work(void *argument)
-{
-    struct work *work = argument;
-    work->done++;
-    work->yielded = model_hooks->yield(model_hooks->context);
-}
-
-static void refuse_work(void *argument)
-{
-    ((struct work *)argument)->refused++;
-}
-
-static int queue(struct work *work, uint64_t owner)
-{
-    const struct job job = {
-        .run = do_work, .refuse = refuse_work, .unwanted = is_unwanted, .argument = work, .owner = owner};
-    return model_queue(&job);
-}
+/* ---- tests ---- */
 
 static int start(void **state)
 {
@@ -194,76 +156,85 @@ static int start(void **state)
     return model_start(&boot, "");
 }
 
-static void cancel_and_do(void *argument)
+static size_t number_of(const struct airt_model *model)
 {
-    ((struct work *)argument)->cancelled = true;
-    do_work(argument);
+    return (size_t)((const char *)model - models);
 }
 
-static void a_job_is_asked_about_itself_alone(void **state)
+static void load_another(void)
+{
+    struct airt_error error;
+    assert_int_equal(model_load("a.kv", &error), 0);
+}
+
+static void one_that_nobody_uses_goes_at_once(void **state)
 {
     (void)state;
-    struct work first = {0}, second = {0};
-    const struct job cancelled = {
-        .run = cancel_and_do, .refuse = refuse_work, .unwanted = is_unwanted, .argument = &first, .owner = 1};
-    assert_int_equal(model_hooks->yield(model_hooks->context), 0); /* no job, nobody to ask */
-    assert_int_equal(model_queue(&cancelled), 0);
-    run();
-    assert_int_equal(first.done, 1);
-    assert_int_equal(first.yielded, 1);
-    unsigned asked = first.asked;
-    assert_int_equal(queue(&second, 1), 0);
-    run();
-    assert_int_equal(second.done, 1);
-    assert_int_equal(second.yielded, 0);
-    assert_int_equal(first.asked, asked);
-    asked = second.asked;
+    size_t before = number_of(model_get());
+    load_another();
+    assert_int_equal(unloaded[before], 1);
+    assert_int_equal(number_of(model_get()), before + 1);
+    assert_int_equal(unloaded[before + 1], 0);
+}
+
+static void one_in_use_stays_until_it_is_released(void **state)
+{
+    (void)state;
+    struct airt_model *first = model_hold(), *again = model_hold();
+    assert_ptr_equal(first, again);
+    load_another();
+    struct airt_model *second = model_hold();
+    assert_ptr_not_equal(first, second);
+    model_release(first);
+    assert_int_equal(unloaded[number_of(first)], 0);
+    model_release(again);
+    assert_int_equal(unloaded[number_of(first)], 1);
+    model_release(second); /* it answers */
+    assert_int_equal(unloaded[number_of(second)], 0);
+    assert_ptr_equal(model_get(), second);
+}
+
+/* More of them than tasks there are not; if there were, the load would be refused and nothing lost. */
+static void too_many_in_use(void **state)
+{
+    (void)state;
+    struct airt_model *held[8];
+    struct airt_error error;
+    size_t count = 0;
+    int result;
+    do {
+        held[count++] = model_hold();
+        result = model_load("a.kv", &error);
+    } while (result == 0 && count < 8);
+    assert_int_equal(result, -EBUSY);
+    assert_true(count == 8 && error.text[0] != '\0');
+    assert_ptr_equal(model_get(), held[count - 1]);
+    assert_int_equal(unloaded[loads - 1], 1);
+    while (count > 0)
+        model_release(held[--count]);
+    load_another();
+}
+
+static void what_loads_stops_with_its_job(void **state)
+{
+    (void)state;
     assert_int_equal(model_hooks->yield(model_hooks->context), 0);
-    assert_int_equal(second.asked, asked); /* it is over, and its memory another's */
-}
-
-static void what_nobody_wants_is_not_done(void **state)
-{
-    (void)state;
-    struct work gone = {.cancelled = true}, late = {0}, wanted = {0};
-    assert_int_equal(queue(&late, 1), 0);
-    now += UINT64_C(60000000);
-    assert_int_equal(queue(&gone, 1), 0);
-    assert_int_equal(queue(&wanted, 1), 0);
-    run();
-    assert_int_equal(gone.refused, 1);
-    assert_int_equal(late.refused, 1);
-    assert_int_equal(wanted.done, 1);
-    assert_int_equal(gone.done + late.done + wanted.refused, 0);
-}
-
-/* A client that queues, leaves and comes again does not keep the others out. */
-static void the_places_of_those_who_left_are_free(void **state)
-{
-    (void)state;
-    static struct work works[JOBS_MAX], other, more;
-    uint64_t owner = 1;
-    for (size_t i = 0; i < JOBS_MAX; i++)
-        assert_int_equal(queue(&works[i], owner + i / 2), 0);
-    assert_int_equal(queue(&other, 1000), -EAGAIN);
-    for (size_t i = 0; i < 10; i++)
-        works[i].cancelled = true;
-    assert_int_equal(queue(&other, 1000), 0);
-    assert_int_equal(queue(&more, 1001), 0);
-    unsigned refused = 0;
-    for (size_t i = 0; i < JOBS_MAX; i++)
-        refused += works[i].refused;
-    assert_int_equal(refused, 10);
-    run();
-    assert_int_equal(other.done + more.done, 2);
+    unwanted = true;
+    assert_int_not_equal(model_hooks->yield(model_hooks->context), 0);
+    unwanted = false;
+    now = 77;
+    assert_int_equal(model_hooks->clock_us(model_hooks->context), 77);
+    /* Something is left for the clients and for the kernel. */
+    assert_true(memory_max < (UINT64_C(100) << 20) - 600 && memory_max > (UINT64_C(90) << 20));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_job_is_asked_about_itself_alone, start),
-        cmocka_unit_test_setup(what_nobody_wants_is_not_done, start),
-        cmocka_unit_test_setup(the_places_of_those_who_left_are_free, start),
+        cmocka_unit_test_setup(one_that_nobody_uses_goes_at_once, start),
+        cmocka_unit_test(one_in_use_stays_until_it_is_released),
+        cmocka_unit_test(too_many_in_use),
+        cmocka_unit_test(what_loads_stops_with_its_job),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
