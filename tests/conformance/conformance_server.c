@@ -107,6 +107,8 @@ static int queue(struct connection *connection, const void *bytes, size_t length
 {
     size_t needed = connection->output_length + length;
 
+    if (length == 0)
+        return 0;
     if (needed > OUTPUT_MAX)
         return -ENOBUFS;
     if (needed > connection->output_size) {
