@@ -94,6 +94,8 @@ enum status command_complete_words(struct session *session, int count, char **ar
         session->options.hooks.elicit = NULL;
         if (status == STATUS_OK || count == 0)
             offers = completion_words(session, count, argv, stem);
+        if (count == 0) /* of the shell alone */
+            completion_offer_all(offers, stem, "stdio http");
     }
     for (size_t i = 0; i < json_array_size(offers); i++)
         fprintf(session->output.file, "%s\n", json_string_value(json_array_get(offers, i)));

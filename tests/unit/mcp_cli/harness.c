@@ -387,6 +387,31 @@ void server_reply_structured(const char *structured)
     free(text);
 }
 
+json_t *server_expect_stateless(const char *method, const char *params)
+{
+    json_t *message = expect_method(method);
+    json_t *found = json_object_get(message, "params");
+    json_t *meta = json_incref(json_object_get(found, "_meta"));
+    assert_string_equal(json_string_value(json_object_get(meta, "io.modelcontextprotocol/protocolVersion")),
+                        "2026-07-28");
+    assert_true(json_is_object(json_object_get(meta, "io.modelcontextprotocol/clientCapabilities")));
+    assert_true(json_is_object(json_object_get(meta, "io.modelcontextprotocol/clientInfo")));
+    json_object_del(found, "_meta");
+    if (params)
+        assert_json_equal(found, params);
+    json_decref(message);
+    return meta;
+}
+
+void server_discovered(void)
+{
+    server_accept();
+    json_decref(server_expect_stateless("server/discover", "{}"));
+    server_reply("{\"resultType\":\"complete\",\"supportedVersions\":[\"2026-07-28\",\"2025-11-25\"],"
+                 "\"capabilities\":{\"tools\":{}},\"ttlMs\":0,\"cacheScope\":\"private\","
+                 "\"_meta\":{\"io.modelcontextprotocol/serverInfo\":{\"name\":\"new\",\"version\":\"1\"}}}");
+}
+
 void server_handshake(void)
 {
     server_accept();

@@ -61,6 +61,11 @@ void server_send(const char *json);
 json_t *server_read(void);
 /* The end of the stream is what comes next. */
 void server_expect_end(void);
+/* Expects a request of the stateless era; its params without _meta are `params` (NULL: any). Returns the
+ * _meta, the caller's. */
+json_t *server_expect_stateless(const char *method, const char *params);
+/* Accepts and answers server/discover as a server of 2026-07-28. */
+void server_discovered(void);
 /* Accepts, reads initialize, answers, reads notifications/initialized. */
 void server_handshake(void);
 /* The next message is this request; its id is what server_reply answers. `params` NULL: none. */
