@@ -66,6 +66,49 @@ static void read_remarks(struct child *child)
     tell_remarks(child, count <= 0);
 }
 
+/* The next message among the lines that are there. Lines that are no object or array are remarks: many
+ * programs print a greeting. */
+static enum status next_line(struct child *child, json_t **message, struct error *error)
+{
+    struct buffer *lines = &child->lines;
+    for (;;) {
+        char *newline = lines->length > child->scanned
+                            ? memchr(lines->bytes + child->scanned, '\n', lines->length - child->scanned)
+                            : NULL;
+        if (!newline) {
+            child->scanned = lines->length;
+            return STATUS_OK;
+        }
+        size_t length = (size_t)(newline - lines->bytes);
+        size_t blank = strspn(lines->bytes, " \t\r");
+        enum status status = STATUS_OK;
+        if (blank < length && (lines->bytes[blank] == '{' || lines->bytes[blank] == '['))
+            status = transport_decode(lines->bytes, length, message, error);
+        else if (blank < length && child->options.remark)
+            child->options.remark(child->options.remark_context, lines->bytes, length);
+        buffer_drop(lines, length + 1);
+        child->scanned = 0;
+        if (status != STATUS_OK || *message)
+            return status;
+    }
+}
+
+/* What stands on the standard output of a program that has ended: no messages any more. */
+static void tell_rest(struct child *child)
+{
+    char bytes[4096];
+    struct error ignored;
+    json_t *message = NULL;
+    ssize_t count;
+    while ((count = read(child->output, bytes, sizeof bytes)) > 0 &&
+           buffer_add(&child->lines, bytes, (size_t)count) == 0)
+        ;
+    while (next_line(child, &message, &ignored) == STATUS_OK && message) {
+        json_decref(message);
+        message = NULL;
+    }
+}
+
 /* The program's output has ended: says how the program did. */
 static enum status ended(struct child *child, struct error *error)
 {
@@ -84,6 +127,7 @@ static enum status ended(struct child *child, struct error *error)
         if (done == 0)
             poll(NULL, 0, NAP_MS);
     }
+    tell_rest(child);
     if (done != child->pid)
         return error_set(error, STATUS_CONNECTION, "the server closed its standard output");
     kill(-child->pid, SIGTERM); /* what it has left behind */
@@ -182,33 +226,6 @@ static enum status child_send(struct transport *transport, const json_t *message
         status = write_all(child, "\n", 1, timeout_ms, error);
     free(text);
     return status;
-}
-
-/* The next message among the lines that are there. Lines that are no object or array are remarks: many
- * programs print a greeting. */
-static enum status next_line(struct child *child, json_t **message, struct error *error)
-{
-    struct buffer *lines = &child->lines;
-    for (;;) {
-        char *newline = lines->length > child->scanned
-                            ? memchr(lines->bytes + child->scanned, '\n', lines->length - child->scanned)
-                            : NULL;
-        if (!newline) {
-            child->scanned = lines->length;
-            return STATUS_OK;
-        }
-        size_t length = (size_t)(newline - lines->bytes);
-        size_t blank = strspn(lines->bytes, " \t\r");
-        enum status status = STATUS_OK;
-        if (blank < length && (lines->bytes[blank] == '{' || lines->bytes[blank] == '['))
-            status = transport_decode(lines->bytes, length, message, error);
-        else if (blank < length && child->options.remark)
-            child->options.remark(child->options.remark_context, lines->bytes, length);
-        buffer_drop(lines, length + 1);
-        child->scanned = 0;
-        if (status != STATUS_OK || *message)
-            return status;
-    }
 }
 
 static enum status child_receive(struct transport *transport, int64_t wait_ms, json_t **message,
