@@ -220,6 +220,7 @@ class Bridge(unittest.TestCase):
         for words, status, message in (
                 (["stdio", "--no-such"], 2, "unknown option"), (["stdio", "x"], 2, "takes no 'x'"),
                 (["stdio", "--server", "nowhere"], 2, "--server takes"), (["stdio", "--server", "vsock:x"], 2, "takes CID"),
+                (["--server", "http://127.0.0.1:1/mcp", "stdio"], 2, "on a socket"),
                 (["stdio", "--server", "/no/such.sock"], 3, "tools/run --detach"),
                 (["stdio", "--boot", "--machine", "mainframe"], 2, "q35 or microvm"),
                 (["stdio", "--boot", "health"], 2, "takes no command"),

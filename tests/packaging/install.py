@@ -130,6 +130,12 @@ def main():
             run(options.cmake, "--build", project / "build", "-j2")
             return project / "build"
 
+        with Server([prefix / "bin" / "mcp-cli", "stdio", "--boot"]) as server:
+            answer = server.ask(1, "tools/call", {"name": "health", "arguments": {}, "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}})
+            require(answer["result"]["structuredContent"]["status"] == "ok", f"mcp-cli stdio --boot: {answer}")
+        print("mcp-cli stdio --boot: starts the kernel that is installed")
+
         with Server([build("hosted", options.cc) / "stdio_server"]) as server:
             converse(server, "stdio-server")
         print("hosted: links and serves")

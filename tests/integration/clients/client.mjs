@@ -80,7 +80,8 @@ await step(`era ${era}: ${stateless ? STATELESS : 'initialize'}`, async () => {
 });
 await step('tools/list', async () => {
     const { tools } = await client.listTools();
-    assert.deepEqual(tools.map(tool => tool.name).sort(), ['health', 'infer', 'load_model', 'logs', 'metadata']);
+    const names = tools.map(tool => tool.name);
+    for (const tool of ['health', 'infer', 'load_model', 'logs', 'metadata']) assert.ok(names.includes(tool), names.join());
     assert.ok(tools.every(tool => tool.outputSchema), 'each has a schema of its result');
 });
 await step('load_model', async () => {

@@ -116,5 +116,9 @@ enum status stdio_run(struct session *session, int count, char **argv, struct er
     struct endpoint endpoint = session->options.endpoint;
     if (server)
         status = read_endpoint(&endpoint, server, error);
+    else if (endpoint.kind != ENDPOINT_UNIX && endpoint.kind != ENDPOINT_VSOCK &&
+             endpoint.kind != ENDPOINT_TCP)
+        status =
+            error_set(error, STATUS_USAGE, "stdio needs a server on a socket: --socket, --vsock or --tcp");
     return status == STATUS_OK ? carry(session, &endpoint, false, error) : status;
 }
