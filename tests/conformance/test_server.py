@@ -208,7 +208,7 @@ def test_cancel(server):
     client = server.client()
     cancelled = client.start("tools/call", {"name": "test_tool_with_progress", "arguments": {}})
     client.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": cancelled}})
-    call(client, "test_reconnection")
+    call(client, "test_tool_with_progress")
 
 
 def test_tasks(server):
