@@ -11,6 +11,9 @@ struct scan {
     size_t length;
     size_t at;
     const char *message; /* what is wrong at `at` */
+    struct json_token *tokens;
+    size_t room, count;
+    struct json_token spare; /* in place of those that there is no room for */
 };
 
 size_t json_utf8_length(const char *text, size_t available)
@@ -48,26 +51,31 @@ size_t json_utf8_length(const char *text, size_t available)
 
 #define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Eight bytes at once: the high bit of a byte of the sum tells that the byte is 0x80 or above, or (behind a
- * borrow, which only a byte of the same kind before it can send) below 0x20, a quote or a backslash. */
-static bool all_plain(uint64_t bytes)
+/* Eight bytes at once: the high bit of a byte of the result tells that the byte is 0x80 or above, or (behind
+ * a borrow, which only a byte of the same kind before it can send) below 0x20, a quote or a backslash. So the
+ * lowest one is right. */
+static uint64_t special_bits(uint64_t bytes)
 {
     uint64_t quotes = bytes ^ EACH_BYTE('"');
     uint64_t backslashes = bytes ^ EACH_BYTE('\\');
 
-    return ((bytes | (bytes - EACH_BYTE(0x20)) | (quotes - EACH_BYTE(1)) | (backslashes - EACH_BYTE(1))) &
-            EACH_BYTE(0x80)) == 0;
+    return (bytes | (bytes - EACH_BYTE(0x20)) | (quotes - EACH_BYTE(1)) | (backslashes - EACH_BYTE(1))) &
+           EACH_BYTE(0x80);
 }
 
 size_t json_plain_length(const char *text, size_t available)
 {
     size_t length = 0;
-    uint64_t bytes;
+    uint64_t bytes, special;
 
     for (; available - length >= sizeof(bytes); length += sizeof(bytes)) {
         memcpy(&bytes, text + length, sizeof(bytes));
-        if (!all_plain(bytes))
-            break;
+        special = special_bits(bytes);
+        if (special == 0)
+            continue;
+        if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) /* the first byte is the lowest */
+            return length + (size_t)__builtin_ctzll(special) / 8;
+        break;
     }
     while (length < available && (unsigned char)text[length] >= 0x20 && (unsigned char)text[length] < 0x80 &&
            text[length] != '"' && text[length] != '\\')
@@ -232,17 +240,29 @@ static bool scan_string(struct scan *scan)
     }
 }
 
-static bool scan_scalar(struct scan *scan)
+static struct json_token *token_at(struct scan *scan, size_t index)
+{
+    return index < scan->room ? &scan->tokens[index] : &scan->spare;
+}
+
+static struct json_token *add_token(struct scan *scan, enum mcp_json_type type, size_t start)
+{
+    struct json_token *token = token_at(scan, scan->count++);
+
+    *token = (struct json_token){.type = (uint8_t)type, .start = (uint32_t)start};
+    return token;
+}
+
+static enum mcp_json_type type_at(const struct scan *scan)
 {
     switch (scan->text[scan->at]) {
     case '"':
-        return scan_string(scan);
+        return MCP_JSON_STRING;
     case 't':
-        return scan_literal(scan, "true");
     case 'f':
-        return scan_literal(scan, "false");
+        return MCP_JSON_BOOL;
     case 'n':
-        return scan_literal(scan, "null");
+        return MCP_JSON_NULL;
     case '-':
     case '0':
     case '1':
@@ -254,10 +274,38 @@ static bool scan_scalar(struct scan *scan)
     case '7':
     case '8':
     case '9':
+        return MCP_JSON_NUMBER;
+    default:
+        return MCP_JSON_NONE;
+    }
+}
+
+static bool scan_text_of(struct scan *scan, enum mcp_json_type type)
+{
+    switch (type) {
+    case MCP_JSON_STRING:
+        return scan_string(scan);
+    case MCP_JSON_NUMBER:
         return scan_number(scan);
+    case MCP_JSON_NULL:
+        return scan_literal(scan, "null");
+    case MCP_JSON_BOOL:
+        return scan_literal(scan, scan->text[scan->at] == 't' ? "true" : "false");
     default:
         return wrong(scan, "a value is expected");
     }
+}
+
+static bool scan_scalar(struct scan *scan)
+{
+    enum mcp_json_type type = type_at(scan);
+    size_t quote = type == MCP_JSON_STRING ? 1 : 0;
+    struct json_token *token = add_token(scan, type, scan->at + quote);
+
+    if (!scan_text_of(scan, type))
+        return false;
+    token->end = (uint32_t)(scan->at - quote);
+    return true;
 }
 
 static void skip_space(struct scan *scan)
@@ -270,10 +318,13 @@ static void skip_space(struct scan *scan)
 /* `"key" :`, up to its value */
 static bool scan_key(struct scan *scan)
 {
+    size_t key = scan->count;
+
     if (!at_char(scan, '"'))
         return wrong(scan, "a key in double quotes is expected");
-    if (!scan_string(scan))
+    if (!scan_scalar(scan))
         return false;
+    token_at(scan, key)->is_key = true;
     skip_space(scan);
     if (!at_char(scan, ':'))
         return wrong(scan, "a colon is expected");
@@ -282,10 +333,16 @@ static bool scan_key(struct scan *scan)
     return true;
 }
 
-/* Without recursion: `closers` holds the bracket that ends each open level. */
-static bool scan_document(struct scan *scan, size_t *tokens)
+/* An array or object that is open. */
+struct level {
+    size_t container, last; /* its token, and that of the last value in it; 0: none */
+    char closer;
+};
+
+/* Without recursion: `levels` holds what is open. */
+static bool scan_document(struct scan *scan)
 {
-    char closers[MCP_JSON_DEPTH_MAX];
+    struct level levels[MCP_JSON_DEPTH_MAX];
     size_t depth = 0;
 
     skip_space(scan);
@@ -295,11 +352,22 @@ static bool scan_document(struct scan *scan, size_t *tokens)
 
         if (scan->at == scan->length)
             return wrong(scan, "the text ends where a value is expected");
-        ++*tokens;
+        if (depth > 0) {
+            struct level *level = &levels[depth - 1];
+
+            if (level->last != 0)
+                token_at(scan, level->last)->next_sibling = (uint32_t)scan->count;
+            level->last = scan->count;
+            token_at(scan, level->container)->size++;
+        }
         if (opened) {
+            bool is_object = scan->text[scan->at] == '{';
+
             if (depth == MCP_JSON_DEPTH_MAX)
                 return wrong(scan, "nested too deeply");
-            closers[depth++] = scan->text[scan->at++] == '{' ? '}' : ']';
+            levels[depth++] =
+                (struct level){.container = scan->count, .last = 0, .closer = is_object ? '}' : ']'};
+            (void)add_token(scan, is_object ? MCP_JSON_OBJECT : MCP_JSON_ARRAY, scan->at++);
             skip_space(scan);
         } else if (!scan_scalar(scan)) {
             return false;
@@ -309,37 +377,37 @@ static bool scan_document(struct scan *scan, size_t *tokens)
         while (depth > 0) {
             if (!opened)
                 skip_space(scan);
-            if (!at_char(scan, closers[depth - 1]))
+            if (!at_char(scan, levels[depth - 1].closer))
                 break;
             scan->at++;
             depth--;
+            token_at(scan, levels[depth].container)->end = (uint32_t)scan->at;
             opened = false;
         }
         if (depth == 0)
             break;
         if (!opened) {
             if (!at_char(scan, ','))
-                return wrong(scan, closers[depth - 1] == '}' ? "a comma or } is expected"
-                                                             : "a comma or ] is expected");
+                return wrong(scan, levels[depth - 1].closer == '}' ? "a comma or } is expected"
+                                                                   : "a comma or ] is expected");
             scan->at++;
             skip_space(scan);
         }
-        if (closers[depth - 1] == '}') {
-            ++*tokens;
-            if (!scan_key(scan))
-                return false;
-        }
+        if (levels[depth - 1].closer == '}' && !scan_key(scan))
+            return false;
     }
     skip_space(scan);
     return scan->at == scan->length || wrong(scan, "more text after the value");
 }
 
-int json_scan(const char *text, size_t length, size_t *tokens, struct mcp_json_error *error)
+int json_scan(const char *text, size_t length, struct json_token *tokens, size_t room, size_t *count,
+              struct mcp_json_error *error)
 {
-    struct scan scan = {.text = text, .length = length};
+    struct scan scan = {.text = text, .length = length, .tokens = tokens, .room = room};
+    bool valid = scan_document(&scan);
 
-    *tokens = 0;
-    if (scan_document(&scan, tokens))
+    *count = scan.count;
+    if (valid)
         return 0;
     *error = (struct mcp_json_error){.offset = scan.at, .message = scan.message};
     return -EINVAL;

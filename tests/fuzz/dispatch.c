@@ -6,7 +6,9 @@
  *   g            it goes on: a log message, and progress
  *   u, l         a resource has changed; the server logs
  *   t and t, r, p      a tool, a resource, a prompt goes or comes back
- *   z            session a's subscriptions end
+ *   z, T         session a's subscriptions end; all tasks
+ *   w and a letter     time passes, and tasks may expire
+ *   i and a letter     session a is another principal
  *   x, y         session a, b closes, and another takes its place
  *   f, F and a digit   the n-th allocation from here fails; and all after it, until the next message is over
  *   s and a letter     what the next send does: fail, close its session, finish a tool (k), ask again (p)
@@ -17,6 +19,7 @@
 #include "fuzz.h"
 #include "offers.h"
 #include "server_private.h"
+#include "mcp/task.h"
 #include "unit/mcp_core/support.h"
 
 #define SESSIONS    2
@@ -27,6 +30,7 @@ struct client_session {
     struct mcp_session *session;
     bool closed;
     char next_send;
+    bool asked;  /* it has questions to answer, and may never do so */
     bool unsure; /* ids that two parsers see differently: do not count */
     size_t answers, null_answers;
 };
@@ -46,6 +50,8 @@ static struct client_session *all[LINES_MAX + SESSIONS]; /* closed ones too: no 
 static size_t all_count;
 static struct pending pending[PENDING_MAX];
 static size_t pending_count;
+static uint64_t now;           /* milliseconds */
+static uint8_t last_seed;      /* of what the server takes for entropy */
 static unsigned depth, nested; /* calls from within the send hook, now and ever */
 
 /* ---- what comes from the server ---- */
@@ -62,12 +68,16 @@ static void answered(struct client_session *session, const json_t *id)
 
     session->answers++;
     session->null_answers += json_is_null(id);
-    for (size_t i = 0; i < pending_count; i++) {
-        if (pending[i].session == session && strcmp(pending[i].id, text) == 0) {
-            remove_pending(i);
-            free(text);
-            return;
-        }
+    /* One that was cancelled need not be answered: the other one of that id, rather. */
+    size_t found = pending_count;
+    for (size_t i = 0; i < pending_count; i++)
+        if (pending[i].session == session && strcmp(pending[i].id, text) == 0 &&
+            (found == pending_count || pending[found].optional))
+            found = i;
+    if (found < pending_count) {
+        remove_pending(found);
+        free(text);
+        return;
     }
     if (!json_is_null(id) && !session->unsure)
         fail_msg("an answer to %s, which nobody asked", text);
@@ -81,7 +91,9 @@ static void check_message(struct client_session *session, const json_t *message)
     assert_true(json_is_object(message));
     assert_string_equal(json_string_value(json_object_get(message, "jsonrpc")), "2.0");
     if (json_object_get(message, "method") != NULL) { /* of the server's own accord */
-        assert_true(json_is_string(json_object_get(message, "method")) && id == NULL);
+        assert_true(json_is_string(json_object_get(message, "method")));
+        assert_true(id == NULL || json_is_integer(id));
+        session->asked |= id != NULL;
         return;
     }
     assert_true(json_is_string(id) || json_is_number(id) || json_is_null(id));
@@ -306,6 +318,16 @@ static void one_line(const char *line, size_t length)
     case 'z':
         mcp_session_end_subscriptions(sessions[0]->session);
         break;
+    case 'T':
+        mcp_server_end_tasks(server);
+        break;
+    case 'w':
+        now += length > 1 ? (uint64_t)(uint8_t)line[1] * 100 : 1;
+        mcp_server_expire_tasks(server);
+        break;
+    case 'i':
+        mcp_session_identify(sessions[0]->session, line + 1, length - 1);
+        break;
     case 'x':
     case 'y':
         close_session(which);
@@ -326,9 +348,25 @@ static void one_line(const char *line, size_t length)
     }
 }
 
+static int entropy(void *context, void *bytes, size_t size)
+{
+    (void)context;
+    last_seed = last_seed % 15 + 1; /* ids that the input can guess, and that come again */
+    memset(bytes, last_seed, size);
+    return last_seed == 15 ? -1 : 0;
+}
+
+static uint64_t clock_ms(void *context)
+{
+    (void)context;
+    return now;
+}
+
 static void start(size_t choice)
 {
     static const size_t limits[] = {1 << 20, 4096, 1024, 2000};
+    const struct mcp_task_config tasks = {
+        .tasks_per_client = choice & 64 ? 2 : 0, .tasks_in_all = 40, .ttl_ms = 5000};
 
     memory = (struct test_memory){0};
     config = (struct mcp_server_config){.name = "fuzz",
@@ -342,8 +380,12 @@ static void start(size_t choice)
                                         .logging = true,
                                         .subscriptions_per_session = choice & 64 ? 2 : 0,
                                         .check_results = (choice & 32) != 0,
+                                        .entropy = entropy,
+                                        .clock_ms = clock_ms,
                                         .methods_are_tools = (choice & 1) != 0};
     assert_int_equal(mcp_server_create(&config, &server), 0);
+    now = last_seed = 0;
+    assert_int_equal(mcp_server_enable_tasks(server, &tasks), 0);
     mcp_server_enable_changes(server, true, true);
     offers_add(server);
     all_count = pending_count = depth = nested = 0;
@@ -360,10 +402,12 @@ static void stop(void)
         sessions[i]->next_send = 0;
     while (offers_end_oldest('k'))
         continue;
+    mcp_server_end_tasks(server);
     for (size_t i = 0; i < SESSIONS; i++)
         mcp_session_end_subscriptions(sessions[i]->session);
     for (size_t i = 0; i < pending_count; i++)
-        if (!pending[i].optional && !pending[i].session->unsure && !pending[i].session->closed)
+        if (!pending[i].optional && !pending[i].session->asked && !pending[i].session->unsure &&
+            !pending[i].session->closed)
             fail_msg("no answer to %s", pending[i].id);
     while (pending_count > 0)
         remove_pending(pending_count - 1);
@@ -373,7 +417,7 @@ static void stop(void)
         mcp_session_close(sessions[i]->session);
     }
     mcp_server_get_statistics(server, &statistics);
-    assert_true(statistics.sessions == 0 && statistics.pending == 0);
+    assert_true(statistics.sessions == 0 && statistics.pending == 0 && statistics.tasks == 0);
     mcp_server_destroy(server);
     assert_int_equal(memory.held, 0);
     while (all_count > 0)

@@ -100,6 +100,37 @@ static void typed(struct mcp_call *call, void *context)
     mcp_call_finish(call);
 }
 
+/* Asks its client, as a task where it can be one; where it is told to, before that too. */
+static void question(struct mcp_call *call, void *context)
+{
+    struct mcp_json answer = mcp_call_input(call, "q"), earlier = mcp_call_input(call, "first");
+    struct mcp_json_writer *form;
+    const void *state = NULL;
+    size_t size = 0;
+    bool first = false;
+
+    (void)context;
+    if (mcp_call_bool_or(call, "first", false, &first) != 0 || mcp_call_state(call, &state, &size) != 0)
+        return;
+    assert_true(state == NULL || size == 5);
+    if (mcp_json_type(answer) != MCP_JSON_NONE) {
+        mcp_json_begin_object(mcp_call_result(call));
+        mcp_json_key_write(mcp_call_result(call), "answer");
+        mcp_json_value(mcp_call_result(call), answer);
+        mcp_json_end_object(mcp_call_result(call));
+        mcp_call_finish(call);
+        return;
+    }
+    first = first && mcp_json_type(earlier) == MCP_JSON_NONE;
+    if (!first)
+        mcp_call_continue_as_task(call);
+    form = mcp_call_ask(call, first ? "first" : "q", MCP_ASK_FORM);
+    if (form == NULL)
+        return;
+    mcp_json_member_string(form, "message", "What?");
+    mcp_call_wait(call, "state", 5);
+}
+
 static void read_uri(struct mcp_call *call, void *context)
 {
     const char *uri = mcp_call_uri(call);
@@ -156,8 +187,13 @@ static const struct mcp_tool tools[] = {
     {.name = "later",
      .input_schema = "{\"type\":\"object\"}",
      .annotations = "{\"readOnlyHint\":true}",
+     .tasks = MCP_TASKS_OPTIONAL,
      .handler = later,
      .cancelled = on_cancelled},
+    {.name = "question",
+     .input_schema = "{\"type\":\"object\"}",
+     .tasks = MCP_TASKS_REQUIRED,
+     .handler = question},
     {.name = "typed",
      .input_schema = "{\"type\":\"object\",\"properties\":{\"s\":{\"type\":\"string\",\"maxLength\":100},"
                      "\"i\":{\"type\":\"integer\"},\"d\":{\"type\":\"number\"},\"b\":{\"type\":\"boolean\"}},"
@@ -191,7 +227,7 @@ void offers_add(struct mcp_server *server)
 
 bool offers_has_tool(const char *name)
 {
-    return strcmp(name, "echo") == 0 || strcmp(name, "later") == 0 ||
+    return strcmp(name, "echo") == 0 || strcmp(name, "later") == 0 || strcmp(name, "question") == 0 ||
            (has_typed && strcmp(name, "typed") == 0);
 }
 
@@ -233,7 +269,7 @@ void offers_change(struct mcp_server *server, char which)
     } else {
         gone = mcp_server_remove_tool(server, "typed");
         if (gone == -ENOENT)
-            gone = mcp_server_add_tool(server, &tools[2]) == 0 ? 1 : gone;
+            gone = mcp_server_add_tool(server, &tools[COUNT(tools) - 1]) == 0 ? 1 : gone;
         has_typed = gone == 1;
         return;
     }

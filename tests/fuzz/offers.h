@@ -5,7 +5,7 @@
 #ifndef OFFERS_H
 #define OFFERS_H
 
-#include <mcp/server.h>
+#include <mcp/task.h>
 
 #define OFFERS_URI "test://a"
 

@@ -27,7 +27,7 @@ TABLE = {
     "arch/x86_64": (["logging"], FREESTANDING | CPU_INTRINSICS),
     "drivers/virtio": ([], FREESTANDING),
     "mcp/transport": ([], FREESTANDING),
-    "mcp/core": ([], FREESTANDING | {"jsmn.h"}),
+    "mcp/core": ([], FREESTANDING),
     "airt": ([], FREESTANDING | CPU_INTRINSICS),
     "kernel": (["logging", "arch/x86_64", "drivers/virtio", "mcp/transport", "mcp/core", "airt"], ANY),
     "tools": (["mcp/transport", "mcp/core"], ANY),
