@@ -271,6 +271,17 @@ static bool try_again(struct exchange *exchange)
     return true;
 }
 
+/* Hands over what came in one piece, which has to be the answer: no other will come. */
+static void take_answer(const struct exchange *exchange, json_t *message)
+{
+    const json_t *id = json_object_get(message, "id");
+    bool is_ours = !id || json_is_null(id) || (json_is_integer(id) && json_integer_value(id) == exchange->id);
+    if (json_is_object(message) && !is_ours)
+        fail(exchange->http, "the server answers another request than was asked%s%s", "", "");
+    else
+        json_array_append(exchange->http->messages, message);
+}
+
 /* The server refused: with an error of JSON-RPC, which is a message, or in HTTP's own way. */
 static void refused(struct exchange *exchange, long status)
 {
@@ -282,7 +293,7 @@ static void refused(struct exchange *exchange, long status)
     bool is_answer = exchange->kind == EXCHANGE_REQUEST && json_is_object(json_object_get(answer, "error")) &&
                      json_object_get(answer, "jsonrpc");
     if (is_answer && !(status == 404 && http->version[0] != '\0')) {
-        json_array_append(http->messages, answer);
+        take_answer(exchange, answer);
     } else if (status == 401 || status == 403 || status == 407) {
         fail(http, "the server wants to know who you are, or lets you not do this (HTTP %s)%s", number,
              ". --token-file FILE names a bearer token; an mcpServers file may have headers");
@@ -313,7 +324,8 @@ static void take_body(struct exchange *exchange)
                               &message, &error) != STATUS_OK)
         fail(exchange->http, "%s%s", error.text, "");
     else
-        json_array_append_new(exchange->http->messages, message);
+        take_answer(exchange, message);
+    json_decref(message);
 }
 
 void transfer_finish(struct exchange *exchange, CURLcode result)
