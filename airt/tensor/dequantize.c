@@ -122,14 +122,7 @@ static void block_to_floats(enum tensor_type type, const uint8_t *block, float *
     case TENSOR_Q6_K:
         q6_k_block(block, out);
         break;
-    case TENSOR_F32:
-        memcpy(out, block, sizeof(*out));
-        break;
-    case TENSOR_F16:
-        *out = half_at(block);
-        break;
-    case TENSOR_BF16:
-        *out = brain_to_float((uint16_t)(block[0] | block[1] << 8));
+    default: /* not in blocks */
         break;
     }
 }
@@ -141,6 +134,14 @@ void tensor_dequantize_row(enum tensor_type type, const void *blocks, float *out
 
     if (type == TENSOR_F32) {
         memcpy(out, blocks, columns * sizeof(*out));
+        return;
+    }
+    if (type == TENSOR_F16 || type == TENSOR_BF16) {
+        for (size_t i = 0; i < columns; i++, block += 2) {
+            uint16_t bits = (uint16_t)(block[0] | block[1] << 8);
+
+            out[i] = type == TENSOR_F16 ? half_to_float(bits) : brain_to_float(bits);
+        }
         return;
     }
     for (size_t i = 0; i < columns; i += info->block_count, block += info->block_size)
