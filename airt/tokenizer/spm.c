@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * SentencePiece's byte-pair encoding: characters merge to tokens, the one with the highest score first. What
+ * is no token in the end is written as tokens of single bytes.
+ */
+#include "private.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "utf8.h"
+
+struct spm {
+    const struct tokenizer *tokenizer;
+    const char *text;
+};
+
+/* The higher the score, the smaller the number. */
+static uint32_t priority_of(float score)
+{
+    uint32_t bits;
+
+    score += 0.0F; /* -0 becomes 0 */
+    memcpy(&bits, &score, sizeof(bits));
+    return (bits & 0x80000000) != 0 ? bits : ~(bits | 0x80000000);
+}
+
+static bool spm_pair(const void *context, const struct symbol *left, const struct symbol *right,
+                     uint32_t *merged, uint32_t *priority)
+{
+    const struct spm *spm = context;
+    const struct tokenizer *tokenizer = spm->tokenizer;
+    const float *scores = tokenizer->vocabulary->scores;
+    const char *text = spm->text + left->start;
+    uint32_t length = left->length + right->length;
+    uint32_t id;
+
+    if (length > tokenizer->longest_word)
+        return false;
+    id = tokenizer_lookup(tokenizer, &tokenizer->words, lookup_hash(text, length), text, length);
+    if (id == VOCABULARY_NONE)
+        return false;
+    *merged = id;
+    *priority = priority_of(scores != NULL ? scores[id] : 0);
+    return true;
+}
+
+static void emit(const struct spm *spm, const struct symbol *symbol, struct token_list *list)
+{
+    const struct vocabulary *vocabulary = spm->tokenizer->vocabulary;
+    bool unknown = false;
+
+    if (symbol->id != VOCABULARY_NONE) {
+        token_list_add(list, symbol->id);
+        return;
+    }
+    for (uint32_t i = 0; i < symbol->length; i++) {
+        uint32_t id = spm->tokenizer->byte_ids[(unsigned char)spm->text[symbol->start + i]];
+
+        if (id != VOCABULARY_NONE)
+            token_list_add(list, id);
+        unknown = unknown || id == VOCABULARY_NONE;
+    }
+    if (unknown && vocabulary->unknown != VOCABULARY_NONE)
+        token_list_add(list, vocabulary->unknown);
+}
+
+static int encode(const struct spm *spm, struct work *work, struct merger *merger, size_t length,
+                  struct token_list *list)
+{
+    const struct tokenizer *tokenizer = spm->tokenizer;
+    uint32_t count = 0;
+    int rc = length <= UINT32_MAX ? merger_reserve(merger, work->hooks, length) : -ENOMEM;
+
+    if (rc != 0)
+        return rc;
+    for (size_t at = 0; at < length; count++) {
+        struct symbol *symbol = &merger->symbols[count];
+        const char *text = spm->text + at;
+        uint32_t character;
+        size_t bytes = utf8_decode(text, length - at, &character);
+
+        if (bytes == 0)
+            bytes = 1;
+        symbol->start = (uint32_t)at;
+        symbol->length = (uint32_t)bytes;
+        symbol->id = tokenizer_lookup(tokenizer, &tokenizer->words, lookup_hash(text, bytes), text, bytes);
+        at += bytes;
+    }
+    rc = merger_run(merger, work, count, spm_pair, spm);
+    for (uint32_t i = 0; rc == 0 && i != MERGE_END; i = merger->symbols[i].next)
+        emit(spm, &merger->symbols[i], list);
+    return rc;
+}
+
+int spm_encode(const struct tokenizer *tokenizer, struct work *work, struct merger *merger, const char *text,
+               size_t length, bool prefix, struct token_list *list)
+{
+    const struct airt_hooks *hooks = work->hooks;
+    struct spm spm = {tokenizer, text};
+    char *spaced;
+    int rc;
+
+    if (!prefix)
+        return encode(&spm, work, merger, length, list);
+    spaced = hooks->alloc(hooks->context, length + 1);
+    if (spaced == NULL)
+        return -ENOMEM;
+    spaced[0] = ' ';
+    memcpy(spaced + 1, text, length);
+    spm.text = spaced;
+    rc = encode(&spm, work, merger, length + 1, list);
+    hooks->free(hooks->context, spaced, length + 1);
+    return rc;
+}
