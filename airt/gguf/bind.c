@@ -203,17 +203,18 @@ static int bind_feed(struct gguf_reader *reader, uint32_t number, struct layer *
     return rc;
 }
 
-/* Frequencies of the rotation are divided by these. */
+/* Frequencies of the rotation are divided by these; longrope has two sets. */
 static int bind_factors(struct gguf_reader *reader)
 {
     struct rope *rope = &reader->gguf->plan.rope;
     uint32_t length = rope->dimensions / 2;
+    bool has_long = gguf_tensor_find(&reader->gguf->file, "rope_factors_long.weight", 24) != NULL;
     int rc = bind_vector(reader, "rope_freqs.weight", false, length, &rope->factors);
 
     if (rc == 0)
-        rc = bind_vector(reader, "rope_factors_short.weight", false, length, &rope->factors_short);
-    if (rc == 0)
         rc = bind_vector(reader, "rope_factors_long.weight", false, length, &rope->factors_long);
+    if (rc == 0)
+        rc = bind_vector(reader, "rope_factors_short.weight", has_long, length, &rope->factors_short);
     return rc;
 }
 
@@ -239,6 +240,14 @@ static int bind_ends(struct gguf_reader *reader)
     return rc == 0 ? bind_factors(reader) : rc;
 }
 
+static int fail_unwanted(struct gguf_reader *reader, const struct gguf_tensor *tensor)
+{
+    (void)gguf_fail(reader, gguf_tensor_place(tensor), "has no place in a model of architecture '");
+    message_text(reader->error, reader->gguf->architecture);
+    message_text(reader->error, "'");
+    return -EINVAL;
+}
+
 int gguf_bind(struct gguf_reader *reader)
 {
     struct gguf_file *file = &reader->gguf->file;
@@ -256,9 +265,6 @@ int gguf_bind(struct gguf_reader *reader)
     }
     for (uint32_t i = 0; i < file->tensor_count && rc == 0; i++)
         if (!file->tensors[i].used)
-            return gguf_fail_unknown(
-                reader, gguf_tensor_place(&file->tensors[i]),
-                (struct airt_text){reader->gguf->architecture, strlen(reader->gguf->architecture)},
-                "no such tensor");
+            return fail_unwanted(reader, &file->tensors[i]);
     return rc;
 }

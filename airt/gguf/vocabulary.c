@@ -57,6 +57,15 @@ static int read_kind(struct gguf_reader *reader)
                              PRETOKENIZERS);
 }
 
+static int fail_length(struct gguf_reader *reader, const struct gguf_key *key, uint32_t number,
+                       uint64_t length)
+{
+    (void)gguf_fail_numbers(reader, gguf_key_place(key), "element ", number, " has ", length,
+                            " bytes, at most ");
+    message_number(reader->error, TOKEN_LENGTH_MAX);
+    return -EINVAL;
+}
+
 /* An array of strings, as texts. */
 static int read_texts(struct gguf_reader *reader, const struct gguf_key *key, const struct airt_text **out)
 {
@@ -71,8 +80,7 @@ static int read_texts(struct gguf_reader *reader, const struct gguf_key *key, co
 
         texts[i] = gguf_string_at(file, at, &at);
         if (texts[i].length > TOKEN_LENGTH_MAX)
-            return gguf_fail_numbers(reader, gguf_key_place(key), "element ", i, " is longer than ",
-                                     TOKEN_LENGTH_MAX, " bytes");
+            return fail_length(reader, key, i, texts[i].length);
         rc = work_spend(reader->work, 64);
         if (rc != 0)
             return rc;
@@ -154,28 +162,46 @@ static int hexadecimal(char digit)
     return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
 }
 
-/* "<0x0A>", with exactly two digits, and each byte once. */
+/* The byte that "<0x0A>" names, or -1. */
+static int named_byte(struct airt_text text)
+{
+    int high;
+    int low;
+
+    if (text.length != 6 || memcmp(text.bytes, "<0x", 3) != 0 || text.bytes[5] != '>')
+        return -1;
+    high = hexadecimal(text.bytes[3]);
+    low = hexadecimal(text.bytes[4]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+/* Tokens that stand for bytes: each names one, and another one. */
 static int check_bytes(struct gguf_reader *reader, const struct gguf_key *key)
 {
     const struct vocabulary *vocabulary = &reader->gguf->vocabulary;
-    bool seen[256] = {false};
+    uint32_t seen[256];
 
+    memset(seen, 0xff, sizeof(seen));
     for (uint32_t i = 0; vocabulary->kind == VOCABULARY_SPM && i < vocabulary->count; i++) {
-        struct airt_text text = vocabulary->tokens[i];
-        int high;
-        int low;
+        int byte;
 
         if (vocabulary->kinds[i] != TOKEN_BYTE)
             continue;
-        high = text.length == 6 ? hexadecimal(text.bytes[3]) : -1;
-        low = text.length == 6 ? hexadecimal(text.bytes[4]) : -1;
-        if (high < 0 || low < 0 || memcmp(text.bytes, "<0x", 3) != 0 || text.bytes[5] != '>')
-            return gguf_fail_numbers(reader, gguf_key_place(key), "token ", i, " stands for a byte: it has ",
-                                     text.length, " bytes, expected the form <0xNN>");
-        if (seen[high * 16 + low])
-            return gguf_fail_numbers(reader, gguf_key_place(key), "token ", i, " stands for the byte ",
-                                     (uint64_t)high * 16 + (uint64_t)low, " as another one does");
-        seen[high * 16 + low] = true;
+        byte = named_byte(vocabulary->tokens[i]);
+        if (byte < 0) {
+            (void)gguf_fail(reader, gguf_key_place(key), "token ");
+            message_number(reader->error, i);
+            message_text(reader->error, " stands for a byte, but has not the form <0xNN>");
+            return -EINVAL;
+        }
+        if (seen[byte] != VOCABULARY_NONE) {
+            (void)gguf_fail_numbers(reader, gguf_key_place(key), "token ", i, " stands for the byte ",
+                                    (uint64_t)byte, " as token ");
+            message_number(reader->error, seen[byte]);
+            message_text(reader->error, " does");
+            return -EINVAL;
+        }
+        seen[byte] = i;
     }
     return work_spend(reader->work, vocabulary->count);
 }
