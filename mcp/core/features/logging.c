@@ -38,6 +38,11 @@ void mcp_server_log(struct mcp_server *server, enum mcp_log_level level, const c
 
     if (!server->config.logging)
         return;
+    if (server->is_logging) {
+        server->statistics.lost_notifications++;
+        return;
+    }
+    server->is_logging = true;
     for (struct mcp_session *session = server->sessions; session != NULL; session = next) {
         session_enter(session);
         if (!session->closed && session_may_use(session, server->config.logging_needs) &&
@@ -51,6 +56,7 @@ void mcp_server_log(struct mcp_server *server, enum mcp_log_level level, const c
         next = session->next;
         session_leave(session);
     }
+    server->is_logging = false;
 }
 
 static void handle_set_level(const struct request *request)

@@ -194,6 +194,32 @@ static void notifications_that_memory_lost(void **state)
     mcp_call_finish(waiting);
 }
 
+static void log_what_is_sent(struct client *receiver)
+{
+    mcp_server_log(receiver->server, MCP_LOG_EMERGENCY, "send", "sent");
+}
+
+/* Where sending a message is logged, that must not be the cause of the next. */
+static void a_log_does_not_feed_itself(void **state)
+{
+    struct mcp_server_statistics statistics;
+
+    (void)state;
+    client_initialise(&client, "2025-11-25");
+    client_tell(
+        &client,
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"logging/setLevel\",\"params\":{\"level\":\"info\"}}");
+    client.received = 0;
+    client.on_message = log_what_is_sent;
+    mcp_server_log(client.server, MCP_LOG_ALERT, NULL, "x");
+    assert_int_equal(client.received, 1);
+    mcp_server_log(client.server, MCP_LOG_ALERT, NULL, "y");
+    assert_int_equal(client.received, 2);
+    client.on_message = NULL;
+    mcp_server_get_statistics(client.server, &statistics);
+    assert_int_equal(statistics.lost_notifications, 2);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -206,6 +232,7 @@ int main(void)
         TEST(levels_of_a_request),
         TEST(a_tool_by_its_name),
         TEST(notifications_that_memory_lost),
+        TEST(a_log_does_not_feed_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,6 @@ static void begin_again(const char *version, const char *capabilities)
 {
     char message[512];
 
-    mcp_session_close(client.session);
     client_stop(&client);
     task_set_up(NULL);
     (void)snprintf(message, sizeof(message),

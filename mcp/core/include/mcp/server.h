@@ -111,7 +111,8 @@ void mcp_server_enable_changes(struct mcp_server *server, bool of_lists, bool of
 void mcp_server_resource_updated(struct mcp_server *server, const char *uri);
 
 /* Sends a log message that belongs to no request, to the clients that asked for this level by
- * logging/setLevel. */
+ * logging/setLevel. What is logged while one is sent (by mcp_send, say) goes to nobody and counts as lost:
+ * else it would be the cause of the next. */
 void mcp_server_log(struct mcp_server *server, enum mcp_log_level level, const char *logger,
                     const char *text);
 
