@@ -17,6 +17,7 @@
 int command_inspect(int count, char **arguments);
 int command_make_random(int count, char **arguments);
 int command_quantize(int count, char **arguments);
+int command_tokenize(int count, char **arguments);
 
 /* ---- common.c ---- */
 

@@ -15,6 +15,7 @@ static const struct command {
     {"inspect", "MODEL [--json]: what a model's file holds, and whether it is sound", command_inspect},
     {"make-random", "--arch A -o OUT [...]: a model with random weights", command_make_random},
     {"quantize", "IN OUT TYPE: the same model with smaller weights", command_quantize},
+    {"tokenize", "MODEL < TEXT: the ids of its tokens", command_tokenize},
 };
 
 static void print_help(FILE *out)
