@@ -18,10 +18,12 @@
 
 #include "loop.h"
 
-#define HEAD_SIZE  (32u * 1024) /* memory of one connection: what its headers may take */
-#define SILENCE_S  30u          /* a client that neither reads nor writes for so long is cut off */
-#define HEAD_MS    30000u       /* for a request's head, and between two requests */
-#define BODY_MS    60000u       /* for its body */
+#define HEAD_SIZE (32u * 1024) /* memory of one connection: what its headers may take */
+#define SILENCE_S 30u          /* a client that neither reads nor writes for so long is cut off */
+#define HEAD_MS   30000u       /* for a request's head, and between two requests */
+#define BODY_MS   60000u       /* for its body */
+#define CLOSED_MS 1000u /* for either, from a client that sends nothing more: what it sent is read by then   \
+                         */
 #define TICK_MS    20
 #define IDLE_MS    1000
 #define BLOCK_SIZE (16u * 1024) /* of a stream, at once */
@@ -33,6 +35,7 @@ struct peer {
     struct daemon *daemon;
     struct request *request; /* under way, or NULL */
     uint64_t since;          /* when it was opened, or its last request ended */
+    uint64_t closed_at;      /* when the client closed its side, or 0 */
 };
 
 /* An HTTP request. */
@@ -301,6 +304,8 @@ static void peer_event(struct watch *watch, uint32_t events)
 {
     struct peer *peer = (struct peer *)watch;
     struct request *request = peer->request;
+    if (peer->closed_at == 0)
+        peer->closed_at = now_ms(NULL);
     if (request == NULL)
         return;
     if (events & (EPOLLHUP | EPOLLERR)) {
@@ -356,10 +361,11 @@ static void cut_off_slow(struct daemon *daemon)
     uint64_t now = now_ms(NULL);
     for (struct peer *peer = daemon->peers; peer != NULL; peer = peer->next) {
         const struct request *request = peer->request;
-        bool slow = request == NULL ? now - peer->since >= HEAD_MS
-                                    : exchange_state(request->exchange) == EXCHANGE_BODY &&
-                                          now - request->since >= BODY_MS;
-        if (slow)
+        if (request != NULL && exchange_state(request->exchange) != EXCHANGE_BODY)
+            continue;
+        if ((request == NULL && now - peer->since >= HEAD_MS) ||
+            (request != NULL && now - request->since >= BODY_MS) ||
+            (peer->closed_at != 0 && now - peer->closed_at >= CLOSED_MS))
             (void)shutdown(peer->watch.fd, SHUT_RDWR);
     }
 }

@@ -62,22 +62,34 @@ static void announce(int fd)
     fflush(stdout);
 }
 
+/* ADDRESS:PORT or [ADDRESS]:PORT; NULL when it is neither. */
+static struct addrinfo *find_address(const char *text)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV},
+                    *found = NULL;
+    char host[256];
+    const char *colon = strrchr(text, ':');
+    size_t length = colon != NULL ? (size_t)(colon - text) : 0;
+    if (length == 0 || length >= sizeof host || colon[1] == '\0' || strlen(colon + 1) > 5)
+        return NULL;
+    bool brackets = text[0] == '[' && text[length - 1] == ']';
+    (void)snprintf(host, sizeof host, "%.*s", (int)(length - (brackets ? 2 : 0)), text + (brackets ? 1 : 0));
+    return getaddrinfo(host, colon + 1, &hints, &found) == 0 ? found : NULL;
+}
+
 static enum status open_listener(const struct http_settings *settings, int *fd, struct error *error)
 {
     const char *text = settings->listen != NULL ? settings->listen : DEFAULT_LISTEN;
-    struct endpoint where;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
-    enum status status = endpoint_tcp(&where, text, error);
-    if (status != STATUS_OK)
+    struct addrinfo *found = find_address(text);
+    enum status status = STATUS_OK;
+    if (found == NULL)
         return error_set(error, STATUS_USAGE, "--listen takes ADDRESS:PORT, not '%s'", text);
-    int result = getaddrinfo(where.host, where.service, &hints, &found);
-    if (result != 0)
-        return error_set(error, STATUS_USAGE, "--listen %s: %s", text, gai_strerror(result));
     if (!is_loopback(found->ai_addr) && settings->token_file == NULL && !settings->no_token)
-        status = error_set(
-            error, STATUS_USAGE,
-            "--listen %s: others could use the server: give --token-file, or --no-token if that is meant",
-            text);
+        status =
+            error_set(error, STATUS_USAGE,
+                      "--listen %s: others could use the server: give --token-file, or --no-token if that is "
+                      "meant",
+                      text);
     *fd = status == STATUS_OK ? listen_at(found) : -1;
     if (status == STATUS_OK && *fd < 0)
         status = error_set(error, STATUS_CONNECTION, "cannot listen on %s: %s", text, strerror(errno));
