@@ -119,7 +119,8 @@ enum status boot_start(struct boot *boot, char *const *options, size_t count, ch
         return error_set(error, STATUS_USAGE, "--boot takes %d words for tools/run at most", OPTIONS_MAX);
     for (size_t i = 0; i < fixed_count; i++)
         words[1 + i] = fixed[i];
-    memcpy(words + 1 + fixed_count, options, count * sizeof options[0]);
+    for (size_t i = 0; i < count; i++)
+        words[1 + fixed_count + i] = options[i];
     if (pipe2(input, O_CLOEXEC) < 0)
         return error_set(error, STATUS_CONNECTION, "cannot make a pipe: %s", strerror(errno));
     if (pipe2(output, O_CLOEXEC) < 0) {
