@@ -131,8 +131,10 @@ static enum status split(const char *word, struct word *parts, struct error *err
     size_t length = equals ? (size_t)(equals - word) : 0;
     parts->is_json = length > 1 && word[length - 1] == ':';
     length -= parts->is_json ? 1 : 0;
-    if (length == 0 || length >= sizeof parts->key)
-        return error_set(error, STATUS_USAGE, "'%s' is not key=value", word);
+    if (length == 0 || length >= sizeof parts->key) {
+        error_set(error, STATUS_USAGE, "'%s' is not key=value", word);
+        return STATUS_USAGE;
+    }
     memcpy(parts->key, word, length);
     parts->key[length] = '\0';
     parts->text = equals + 1;
@@ -198,7 +200,7 @@ static enum status read_word(const json_t *schema, const char *text, json_t *arg
         length--;
     } else if (status == STATUS_OK && from[0] == '@') {
         status = arguments_read_file(from + 1, &contents, &length, error);
-        from = contents;
+        from = contents ? contents : "";
     }
     if (status == STATUS_OK)
         status = read_value(&word, json_object_get(properties, word.key), from, length, &value, error);

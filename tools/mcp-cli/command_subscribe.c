@@ -9,6 +9,8 @@
 
 #include "commands.h"
 
+#define LOOK_MS 1000 /* how often a wait looks whether the server can still speak */
+
 static void on_change(struct session *session, const char *method, const json_t *params, bool *stop)
 {
     static const char prefix[] = "notifications/";
@@ -63,8 +65,11 @@ static enum status listen_initialised(struct session *session, const json_t *uri
                                  json_pack("{s:O}", "uri", uri), &result, error);
         json_decref(result);
     }
-    while (status == STATUS_OK && session->events_left > 0)
-        status = client_idle(&session->client, INT_MAX, error);
+    while (status == STATUS_OK && session->events_left > 0) {
+        if (session->client.transport->is_deaf)
+            return error_set(error, STATUS_TOOL, "the server has no stream for changes");
+        status = client_idle(&session->client, LOOK_MS, error);
+    }
     for (size_t i = 0; i < json_array_size(uris) && status == STATUS_OK; i++) {
         json_t *result = NULL;
         status = session_request(session, "resources/unsubscribe", "unsubscribe",

@@ -229,6 +229,9 @@ enum status connection_open(struct connection *connection, const struct endpoint
     int resolution = 0;
     int fd = -EINVAL;
     connection->fd = -1;
+    if (endpoint->kind == ENDPOINT_HTTP || endpoint->kind == ENDPOINT_COMMAND)
+        return error_set(error, STATUS_USAGE, "%s: a socket is needed here, not a URL or a program",
+                         endpoint->name);
     switch (endpoint->kind) {
     case ENDPOINT_UNIX:
         fd = connect_unix(endpoint, deadline);
@@ -241,7 +244,7 @@ enum status connection_open(struct connection *connection, const struct endpoint
         break;
     case ENDPOINT_HTTP:
     case ENDPOINT_COMMAND:
-        break; /* transport_open takes another way */
+        break;
     }
     if (fd >= 0) {
         connection->fd = fd;

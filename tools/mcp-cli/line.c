@@ -79,7 +79,8 @@ static enum status read_prompt(char *next, struct line *line, struct error *erro
         char *option = read_word(&next);
         status = add(line, option, error);
         next = skip_blanks(next);
-        bool is_flag = !option || strcmp(option, "--json") == 0 || strcmp(option, "--help") == 0;
+        bool is_flag = !option || strcmp(option, "--json") == 0 || strcmp(option, "--quiet") == 0 ||
+                       strcmp(option, "-q") == 0 || strcmp(option, "--help") == 0;
         if (is_flag || strchr(option, '=') || *next == '\0' || status != STATUS_OK)
             continue;
         status = add(line, read_word(&next), error);

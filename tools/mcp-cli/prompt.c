@@ -41,10 +41,12 @@ static enum status run_line(struct session *session, char *text, bool *quit, str
         return error_set(error, STATUS_USAGE,
                          "there is no command '%s'. help lists them; infer asks the model: infer %s%s",
                          line.words[0], line.words[0], line.count > 1 ? " ..." : "");
-    bool json = session->json; /* --json in a line is for that line */
-    interrupt_take();          /* a Ctrl-C of before is not for this command */
+    bool json = session->json; /* --json and --quiet in a line are for that line */
+    bool quiet = session->quiet;
+    interrupt_take(); /* a Ctrl-C of before is not for this command */
     status = command_run(session, line.count, line.words, error);
     session->json = json;
+    session->quiet = quiet;
     fflush(session->output.file);
     return status;
 }
@@ -92,7 +94,9 @@ static void greet(const struct session *session)
     fputc(' ', output->file);
     output_text(output, version ? version : "", version ? strlen(version) : 0);
     fprintf(output->file, " at %s.\n", session->options.endpoint.name);
-    fputs("Type infer and a question, or help. Tab completes; quit or Ctrl-D ends.\n", output->file);
+    bool is_ours = name && strcmp(name, "microkernelia") == 0;
+    fprintf(output->file, "Type %s, or help. Tab completes; quit or Ctrl-D ends.\n",
+            is_ours ? "infer and a question" : "a command");
 }
 
 static enum status run_terminal(struct session *session, struct error *error)

@@ -384,6 +384,38 @@ static void an_ended_session(void **state)
         strstr(harness.err, "the server has ended the session (HTTP 404); the next command begins another"));
 }
 
+/* Changes come by the stream of GET; without one there is nothing to wait for. */
+static void changes(void **state)
+{
+    (void)state;
+    CALL("subscribe", "a://b");
+    older_handshake();
+    expect("resources/subscribe");
+    answer("\"result\":{}");
+    assert_int_equal(finish_session(), 1);
+    assert_non_null(strstr(harness.err, "the server has no stream for changes"));
+
+    web.streams = true;
+    CALL("subscribe", "a://b", "--count", "1");
+    older_handshake();
+    expect("resources/subscribe");
+    answer("\"result\":{}");
+    next_request("GET "); /* either stream may come first */
+    say(web.connection,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\nretry: 1\n\n");
+    next_request("GET "); /* that ended: again */
+    say(web.connection,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {\"jsonrpc\":\"2.0\",\"method\":"
+        "\"notifications/resources/updated\",\"params\":{\"uri\":\"a://b\"}}\n\n");
+    int stream = web.connection;
+    web.connection = -1;
+    expect("resources/unsubscribe");
+    answer("\"result\":{}");
+    assert_int_equal(finish_session(), 0);
+    assert_string_equal(harness.out, "resources/updated  a://b\n");
+    close(stream);
+}
+
 /* Comments keep a stream open, but are no answer. */
 static void a_stream_without_an_end(void **state)
 {
@@ -502,6 +534,7 @@ int main(void)
                                        TEST(refused_probes),
                                        TEST(an_older_server_without_words),
                                        TEST(an_ended_session),
+                                       TEST(changes),
                                        TEST(a_stream_without_an_end),
                                        TEST(an_answer_without_an_end),
                                        TEST(interrupted),

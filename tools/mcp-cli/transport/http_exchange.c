@@ -9,6 +9,7 @@
 #include "http_private.h"
 
 #define RETRY_MS     1000 /* before a stream that ended is resumed, unless the server says otherwise */
+#define RETRY_MIN_MS 100
 #define RETRY_MAX_MS 30000
 #define ATTEMPTS_MAX 5
 
@@ -257,10 +258,13 @@ void transfer_resume(struct exchange *exchange)
 static bool try_again(struct exchange *exchange)
 {
     struct http *http = exchange->http;
+    if (exchange->kind == EXCHANGE_STREAM)
+        exchange->attempts = 0; /* there is no end of what a server may say, but a pause */
     bool can = http->version[0] != '\0' && (exchange->kind == EXCHANGE_STREAM || exchange->sse.id[0] != '\0');
     if (!can || http->failed != STATUS_OK || ++exchange->attempts > ATTEMPTS_MAX)
         return false;
     int64_t pause = exchange->sse.retry_ms ? exchange->sse.retry_ms : RETRY_MS;
+    pause = pause < RETRY_MIN_MS ? RETRY_MIN_MS : pause;
     exchange->again_at = clock_ms() + (pause < RETRY_MAX_MS ? pause : RETRY_MAX_MS);
     struct sse *sse = &exchange->sse; /* what the cut event had is sent again */
     sse->line.length = sse->data.length = 0;
@@ -337,6 +341,7 @@ void transfer_finish(struct exchange *exchange, CURLcode result)
     bool is_stream = exchange->is_events && status == 200;
     if (exchange->kind == EXCHANGE_DELETE || (exchange->kind == EXCHANGE_STREAM && !is_stream)) {
         /* a server without such a stream says 405; one that is gone is noticed by the next request */
+        http->base.is_deaf = exchange->kind == EXCHANGE_STREAM;
     } else if (is_stream) {
         keeps = !exchange->answered && exchange->kind != EXCHANGE_POST && try_again(exchange);
         if (!keeps && exchange->kind == EXCHANGE_REQUEST && !exchange->answered)

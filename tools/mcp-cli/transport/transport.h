@@ -47,6 +47,7 @@ struct transport_operations {
 struct transport {
     const struct transport_operations *operations;
     int64_t heard;     /* clock_ms() when the last byte came */
+    bool is_deaf;      /* the server cannot say anything unasked */
     bool may_be_older; /* after STATUS_CONNECTION: a server that does not know server/discover may do this */
 };
 
