@@ -17,7 +17,7 @@ add_custom_command(OUTPUT ${MK_ISO}
 add_custom_target(image-iso ALL DEPENDS ${MK_ISO})
 
 if(MK_HOSTED)
-  add_custom_target(build-all DEPENDS image-iso mcp-cli vsock-bridge)
+  add_custom_target(build-all DEPENDS image-iso mcp-cli mk-model vsock-bridge)
 
   # Interactive: the prompt of mcp-cli in front of a VM of its own.
   add_custom_target(qemu

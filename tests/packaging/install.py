@@ -37,7 +37,8 @@ def require(condition, message):
 def check_files(prefix, forbidden):
     """What must be there, and what nothing may name: the folders in which it was made."""
     for name in ("include/microkernelia/mcp/server.h", "include/microkernelia/arch/entry.h", "bin/mcp-cli",
-                 "bin/vsock-bridge", "share/man/man1/mcp-cli.1", "share/man/man1/vsock-bridge.1",
+                 "bin/mk-model", "bin/vsock-bridge", "share/man/man1/mcp-cli.1", "share/man/man1/mk-model.1",
+                 "share/man/man1/vsock-bridge.1",
                  "share/doc/microkernelia/LICENSE", "share/doc/microkernelia/NOTICE"):
         require((prefix / name).is_file(), f"{name} is not installed")
     files = [path for path in prefix.rglob("*") if path.is_file()]
@@ -118,7 +119,7 @@ def main():
         stage.rename(prefix)
         count = check_files(prefix, [options.source, options.build, stage])
         print(f"{count} files installed and moved; none names the folders they were made in")
-        for program in ("mcp-cli", "vsock-bridge"):
+        for program in ("mcp-cli", "mk-model", "vsock-bridge"):
             require(options.version in run(prefix / "bin" / program, "--version"), f"{program} does not run")
 
         def build(source, compiler):
