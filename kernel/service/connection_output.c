@@ -28,6 +28,9 @@ void connection_flush(struct connection *connection)
         if ((size_t)sent < length)
             return; /* connection_writable follows */
     }
+    /* Nothing waits; but does the client still take anything? */
+    if (stream_send(connection, "", 0) < 0)
+        connection->dead = true;
 }
 
 static int keep(struct connection *connection, const void *bytes, size_t length)

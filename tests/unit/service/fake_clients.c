@@ -101,6 +101,8 @@ static int64_t send_bytes(void *handle, const void *bytes, size_t length)
 {
     struct client *client = handle;
     const char *text = bytes;
+    if (client->gone)
+        return -EPIPE;
     if (length > client->window)
         length = client->window;
     client->window -= length;

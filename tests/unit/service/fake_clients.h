@@ -28,6 +28,7 @@ struct client {
     uint64_t requests_left, answers;
     size_t window; /* bytes that can still be sent to it */
     bool aborted, closed, ended;
+    bool gone; /* it takes nothing any more */
     char last[512];
 };
 

@@ -68,6 +68,22 @@ static void connections_have_numbers_of_their_own(void **state)
     assert_true(model_jobs[0].owner != model_jobs[1].owner);
 }
 
+/* A client that has closed its end takes no answer: what it asked is stopped, not finished first. */
+static void who_has_gone_is_not_worked_for(void **state)
+{
+    (void)state;
+    struct client *client = come(0, PING, 0);
+    use_version(client, "2025-11-25");
+    ask(client, CALL("2", "infer") "\n");
+    assert_int_equal(model_job_count, 1);
+    client->ended = client->gone = true;
+    connection_readable(client->connection);
+    connection_writable(client->connection);
+    (void)connections_poll();
+    assert_true(model_jobs[0].unwanted(model_jobs[0].argument));
+    assert_true(client->closed || client->aborted);
+}
+
 /* One message holds many calls: who does not read their answers does not get all done. */
 static void a_batch_does_not_take_the_memory(void **state)
 {
@@ -190,6 +206,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unanswered_calls_are_bounded_by_the_rule, start, end),
         cmocka_unit_test_setup_teardown(a_full_model_is_told, start, end),
         cmocka_unit_test_setup_teardown(connections_have_numbers_of_their_own, start, end),
+        cmocka_unit_test_setup_teardown(who_has_gone_is_not_worked_for, start, end),
         cmocka_unit_test_setup_teardown(a_batch_does_not_take_the_memory, start, end),
         cmocka_unit_test_setup_teardown(the_log_is_for_those_who_may_call_logs, start, end),
         cmocka_unit_test_setup_teardown(who_does_not_read_misses_notices, start, end),
