@@ -73,7 +73,7 @@ int airt_load_with(const struct airt_hooks *hooks, const struct airt_options *op
     if (rc != 0)
         return message_fail(error, source->name, rc, "cannot be read");
     if (memcmp(head, "GGUF", sizeof(head)) == 0)
-        return message_fail(error, source->name, -EINVAL, "a GGUF model, which this build does not run");
+        return gguf_format.load(&work, options, source, model, error);
     return dictionary_format.load(&work, options, source, model, error);
 }
 
@@ -92,36 +92,88 @@ void airt_describe(const struct airt_model *model, struct airt_description *desc
     model->format->describe(model, description);
 }
 
-static int check_prompt(const struct airt_model *model, struct work *work, const struct airt_request *request,
-                        struct airt_error *error)
-{
-    size_t counted = 0;
+/* ---- requests ---- */
 
-    if (request->prompt_length == 0)
-        return message_fail(error, model->name, -EINVAL, "the prompt is empty");
-    if (request->prompt_length > AIRT_PROMPT_MAX) {
-        message_start(error, model->name);
-        message_text(error, "a prompt of ");
-        message_number(error, request->prompt_length);
-        message_text(error, " bytes, at most ");
-        message_number(error, AIRT_PROMPT_MAX);
+static int fail_number(const struct airt_model *model, struct airt_error *error, const char *before,
+                       uint64_t number, const char *after, uint64_t most)
+{
+    message_start(error, model->name);
+    message_text(error, before);
+    message_number(error, number);
+    message_text(error, after);
+    if (most > 0)
+        message_number(error, most);
+    return -EINVAL;
+}
+
+/* UTF-8, and no longer than what `left` of AIRT_PROMPT_MAX allows. */
+static int check_text(const struct airt_model *model, struct work *work, struct airt_text text, size_t *left,
+                      struct airt_error *error)
+{
+    if (text.length > *left) {
+        (void)fail_number(model, error, "a prompt of ", AIRT_PROMPT_MAX - *left + text.length,
+                          " bytes, at most ", AIRT_PROMPT_MAX);
         message_text(error, " are taken");
         return -EINVAL;
     }
-    for (size_t at = 0; at < request->prompt_length;) {
+    *left -= text.length;
+    for (size_t at = 0; at < text.length;) {
         uint32_t character;
-        size_t length = utf8_decode(request->prompt + at, request->prompt_length - at, &character);
+        size_t length = utf8_decode(text.bytes + at, text.length - at, &character);
 
-        if (length == 0) {
-            message_start(error, model->name);
-            message_text(error, "the prompt is not UTF-8 at byte ");
-            message_number(error, at);
-            return -EINVAL;
-        }
+        if (length == 0)
+            return fail_number(model, error, "the prompt is not UTF-8 at byte ", at, "", 0);
         at += length;
-        counted = at;
     }
-    return work_spend(work, counted);
+    return work_spend(work, text.length);
+}
+
+static int check_prompt(const struct airt_model *model, struct work *work, const struct airt_request *request,
+                        struct airt_error *error)
+{
+    size_t left = AIRT_PROMPT_MAX;
+    int rc = 0;
+
+    if (request->prompt != NULL && request->message_count > 0)
+        return message_fail(error, model->name, -EINVAL, "a prompt and messages: give one of them");
+    if (request->message_count == 0) {
+        if (request->prompt_length == 0)
+            return message_fail(error, model->name, -EINVAL, "the prompt is empty");
+        return check_text(model, work, (struct airt_text){request->prompt, request->prompt_length}, &left,
+                          error);
+    }
+    for (size_t i = 0; i < request->message_count && rc == 0; i++) {
+        if (request->messages[i].role > AIRT_ROLE_ASSISTANT)
+            return fail_number(model, error, "message ", i + 1, " has no role that is known", 0);
+        rc = check_text(model, work, request->messages[i].text, &left, error);
+    }
+    if (rc == 0 && left == AIRT_PROMPT_MAX)
+        return message_fail(error, model->name, -EINVAL, "the messages are empty");
+    return rc;
+}
+
+/* Comparisons are written so that NaN is out of range too. */
+static int check_numbers(const struct airt_model *model, const struct airt_request *request,
+                         struct airt_error *error)
+{
+    if (!(request->temperature >= 0 && request->temperature <= AIRT_TEMPERATURE_MAX))
+        return message_fail(error, model->name, -EINVAL, "temperature must be from 0 to 10");
+    if (!(request->top_p >= 0 && request->top_p <= 1))
+        return message_fail(error, model->name, -EINVAL, "top_p must be from 0 to 1");
+    if (!(request->min_p >= 0 && request->min_p <= 1))
+        return message_fail(error, model->name, -EINVAL, "min_p must be from 0 to 1");
+    if (!(request->repeat_penalty >= 0 && request->repeat_penalty <= AIRT_PENALTY_MAX))
+        return message_fail(error, model->name, -EINVAL, "repeat_penalty must be above 0, at most 10");
+    if (request->logprobs > AIRT_LOGPROBS_MAX)
+        return fail_number(model, error, "logprobs of ", request->logprobs, " tokens, at most ",
+                           AIRT_LOGPROBS_MAX);
+    if (request->stop_count > AIRT_STOP_MAX)
+        return fail_number(model, error, "", request->stop_count, " stop strings, at most ", AIRT_STOP_MAX);
+    for (size_t i = 0; i < request->stop_count; i++)
+        if (request->stop[i].length == 0 || request->stop[i].length > AIRT_STOP_LENGTH_MAX)
+            return fail_number(model, error, "a stop string of ", request->stop[i].length,
+                               " bytes, expected 1 to ", AIRT_STOP_LENGTH_MAX);
+    return 0;
 }
 
 int airt_infer(struct airt_model *model, const struct airt_request *request, airt_emit emit, void *context,
@@ -135,13 +187,9 @@ int airt_infer(struct airt_model *model, const struct airt_request *request, air
         error = &ignored;
     message_start(error, NULL);
     memset(result, 0, sizeof(*result));
-    /* Written so that NaN is out of range too. */
-    if (!(request->temperature >= 0 && request->temperature <= AIRT_TEMPERATURE_MAX))
-        return message_fail(error, model->name, -EINVAL, "temperature must be from 0 to 10");
-    if (!(request->top_p >= 0 && request->top_p <= 1))
-        return message_fail(error, model->name, -EINVAL, "top_p must be from 0 to 1");
-
-    rc = check_prompt(model, &work, request, error);
+    rc = check_numbers(model, request, error);
+    if (rc == 0)
+        rc = check_prompt(model, &work, request, error);
     if (rc == 0)
         rc = model->format->infer(model, &work, request, emit, context, result, error);
     if (rc == -ECANCELED)

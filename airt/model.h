@@ -45,5 +45,6 @@ void model_free(struct airt_model *model, void *memory, uint64_t count, size_t s
 void model_set_name(struct airt_model *model, const char *name, size_t length);
 
 extern const struct airt_format dictionary_format;
+extern const struct airt_format gguf_format;
 
 #endif

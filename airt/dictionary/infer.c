@@ -200,6 +200,15 @@ static uint32_t count_words(const char *text, size_t length)
     return words;
 }
 
+/* The last message of the user, where there are messages. */
+static struct airt_text last_prompt(const struct airt_request *request)
+{
+    for (size_t i = request->message_count; i > 0; i--)
+        if (request->messages[i - 1].role == AIRT_ROLE_USER)
+            return request->messages[i - 1].text;
+    return (struct airt_text){request->prompt, request->message_count > 0 ? 0 : request->prompt_length};
+}
+
 int dictionary_infer(struct airt_model *model, struct work *work, const struct airt_request *request,
                      airt_emit emit, void *context, struct airt_result *result, struct airt_error *error)
 {
@@ -207,14 +216,18 @@ int dictionary_infer(struct airt_model *model, struct work *work, const struct a
     struct output output = {.work = work, .emit = emit, .context = context, .words_max = request->max_tokens};
     struct slice question = {"", 0};
     struct match match;
-    int rc = match_prompt(dictionary, work, request->prompt, request->prompt_length, &match);
+    struct airt_text prompt = last_prompt(request);
+    int rc;
 
+    if (prompt.length == 0)
+        return message_fail(error, model->name, -EINVAL, "the prompt is empty");
+    rc = match_prompt(dictionary, work, prompt.bytes, prompt.length, &match);
     if (rc == -ENOMEM)
         return message_fail(error, model->name, rc, "no memory to look the prompt up");
     if (rc != 0)
         return rc;
 
-    result->prompt_tokens = count_words(request->prompt, request->prompt_length);
+    result->prompt_tokens = count_words(prompt.bytes, prompt.length);
     result->matched = match.score >= SCORE_THRESHOLD;
     result->score = (float)match.score / (float)SCORE_ONE;
     if (result->matched || match.score >= SCORE_MENTION) {

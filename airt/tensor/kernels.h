@@ -39,8 +39,8 @@ struct tensor_kernels {
     void (*multiply)(const struct matrix *matrix, uint32_t first, uint32_t end, const struct vectors *vectors,
                      float *out, size_t stride);
 
-    /* out[i] = sum over rows of weights[row] * matrix[row][i]; F16 and F32 only. */
-    void (*combine)(const struct matrix *matrix, const float *weights, float *out);
+    /* out[i] = keep * out[i] + the sum over rows of weights[row] * matrix[row][i]; F16 and F32 only. */
+    void (*combine)(const struct matrix *matrix, const float *weights, float keep, float *out);
 
     /* Rounds to F16. */
     void (*narrow)(const float *numbers, uint16_t *out, size_t count);

@@ -117,14 +117,14 @@ static void multiply(const struct matrix *matrix, uint32_t first, uint32_t end, 
 
 /* `lanes` vectors of eight columns, from column `at` on, over all rows. */
 ALWAYS_INLINE void combine_columns(enum tensor_type type, unsigned lanes, const struct matrix *matrix,
-                                   const float *weights, size_t at, float *out)
+                                   const float *weights, float keep, size_t at, float *out)
 {
     size_t row_size = tensor_row_size(type, matrix->columns);
     const char *row = matrix->data;
     __m256 sums[8];
 
     for (unsigned i = 0; i < lanes; i++)
-        sums[i] = _mm256_setzero_ps();
+        sums[i] = _mm256_mul_ps(_mm256_set1_ps(keep), _mm256_loadu_ps(out + at + (size_t)i * LANES));
     for (uint32_t r = 0; r < matrix->rows; r++, row += row_size) {
         __m256 weight = _mm256_set1_ps(weights[r]);
 
@@ -136,21 +136,23 @@ ALWAYS_INLINE void combine_columns(enum tensor_type type, unsigned lanes, const 
 }
 
 ALWAYS_INLINE void combine_type(enum tensor_type type, const struct matrix *matrix, const float *weights,
-                                float *out)
+                                float keep, float *out)
 {
     size_t columns = matrix->columns;
     size_t at = 0;
 
     for (; at + 8 * (size_t)LANES <= columns; at += 8 * (size_t)LANES)
-        combine_columns(type, 8, matrix, weights, at, out);
+        combine_columns(type, 8, matrix, weights, keep, at, out);
     for (; at + LANES <= columns; at += LANES)
-        combine_columns(type, 1, matrix, weights, at, out);
+        combine_columns(type, 1, matrix, weights, keep, at, out);
     if (at < columns) {
         size_t row_size = tensor_row_size(type, columns);
         const char *row = matrix->data;
-        float numbers[LANES];
-        __m256 sum = _mm256_setzero_ps();
+        float numbers[LANES] = {0};
+        __m256 sum;
 
+        memcpy(numbers, out + at, (columns - at) * sizeof(*out));
+        sum = _mm256_mul_ps(_mm256_set1_ps(keep), _mm256_loadu_ps(numbers));
         for (uint32_t r = 0; r < matrix->rows; r++, row += row_size)
             sum = _mm256_fmadd_ps(_mm256_set1_ps(weights[r]), load_rest(type, row, at, columns - at), sum);
         _mm256_storeu_ps(numbers, sum);
@@ -158,12 +160,12 @@ ALWAYS_INLINE void combine_type(enum tensor_type type, const struct matrix *matr
     }
 }
 
-static void combine(const struct matrix *matrix, const float *weights, float *out)
+static void combine(const struct matrix *matrix, const float *weights, float keep, float *out)
 {
     if (matrix->type == TENSOR_F16)
-        combine_type(TENSOR_F16, matrix, weights, out);
+        combine_type(TENSOR_F16, matrix, weights, keep, out);
     else
-        combine_type(TENSOR_F32, matrix, weights, out);
+        combine_type(TENSOR_F32, matrix, weights, keep, out);
 }
 
 static void narrow(const float *numbers, uint16_t *out, size_t count)

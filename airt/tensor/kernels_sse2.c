@@ -4,7 +4,6 @@
  * multiplied in two groups of four lanes.
  */
 #include <emmintrin.h>
-#include <string.h>
 
 #include "tensor/half.h"
 #include "tensor/kernels.h"
@@ -69,12 +68,13 @@ static void multiply(const struct matrix *matrix, uint32_t first, uint32_t end, 
             multiply_row(matrix, (const char *)matrix->data + row * row_size, vectors, v, out + row, stride);
 }
 
-static void combine(const struct matrix *matrix, const float *weights, float *out)
+static void combine(const struct matrix *matrix, const float *weights, float keep, float *out)
 {
     size_t row_size = tensor_row_size(matrix->type, matrix->columns);
     float piece[PIECE];
 
-    memset(out, 0, matrix->columns * sizeof(*out));
+    for (uint32_t i = 0; i < matrix->columns; i++)
+        out[i] *= keep;
     for (uint32_t row = 0; row < matrix->rows; row++) {
         const char *data = (const char *)matrix->data + row * row_size;
 

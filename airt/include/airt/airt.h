@@ -4,7 +4,8 @@
  *
  * Model formats join behind one interface: the key/value dictionary (binary and text), and GGUF.
  * A model is immutable after airt_load; a load or an inference may be long: it calls hooks->yield at least
- * once per 64 KiB of work, and stops with -ECANCELED when that says so.
+ * once per 64 KiB of bytes read or 4 Mi of multiplications (a row of a matrix is the least), and stops with
+ * -ECANCELED when that says so.
  *
  * Freestanding: needs mem* and str* functions and the hooks. Nothing global.
  */
@@ -91,8 +92,10 @@ void airt_describe(const struct airt_model *model, struct airt_description *desc
 /* Bytes of a prompt (of all messages together), and the range of the temperature. */
 #define AIRT_PROMPT_MAX      (64u << 10)
 #define AIRT_TEMPERATURE_MAX 10
-#define AIRT_STOP_MAX        8  /* strings */
-#define AIRT_LOGPROBS_MAX    20 /* alternatives for each token */
+#define AIRT_PENALTY_MAX     10
+#define AIRT_STOP_MAX        8   /* strings */
+#define AIRT_STOP_LENGTH_MAX 256 /* bytes of each */
+#define AIRT_LOGPROBS_MAX    20  /* alternatives for each token */
 
 enum airt_role { AIRT_ROLE_SYSTEM, AIRT_ROLE_USER, AIRT_ROLE_ASSISTANT };
 
@@ -120,16 +123,17 @@ struct airt_request {
     bool raw;             /* the prompt is continued as it is, without the model's template */
     uint32_t max_tokens;  /* 0: the model's default */
     uint64_t max_us;      /* 0: no time budget */
-    float temperature;    /* 0 (greedy) to 10 */
+    float temperature;    /* 0 (greedy) to 10; then min_p, top_k and top_p filter, in this order */
     float top_p;          /* 0 to 1 (all); 0 counts as 1 where temperature is 0 */
     uint32_t top_k;       /* 0: all */
     float min_p;          /* 0 to 1: of the most likely token's probability */
     float repeat_penalty; /* 0 or 1: none; else above 0, at most 10: over the last 64 tokens */
     uint64_t seed;
-    const struct airt_text *stop; /* ends the answer before any of them */
+    const struct airt_text *stop; /* the first that is complete ends the answer, before itself */
     size_t stop_count;
-    /* Told of every token of the answer, in order, with the `logprobs` most likely ones at its place (most
-     * likely first). May be NULL. Returns 0 to go on, anything else to stop. */
+    /* Told (with the context that `emit` gets) of every token of the answer, in order, with the `logprobs`
+     * most likely ones at its place (most likely first). May be NULL. Returns 0 to go on, anything else to
+     * stop. */
     int (*token)(void *context, const struct airt_token *chosen, const char *piece, size_t length,
                  const struct airt_token *likely, size_t count);
     uint32_t logprobs;

@@ -271,9 +271,8 @@ void reference_file_end(struct reference_file *file, uint32_t vocabulary)
     put(&whole, file->tensors.bytes, file->tensors.size);
     put_zeros(&whole, ALIGNMENT);
     put(&whole, file->data.bytes, file->data.size);
-    put_zeros(&whole, 64);
     file->size = whole.size;
-    file->bytes = aligned_alloc(64, whole.size);
+    file->bytes = aligned_alloc(64, (whole.size + 63) / 64 * 64);
     assert_non_null(file->bytes);
     memcpy(file->bytes, whole.bytes, whole.size);
     free(whole.bytes);
