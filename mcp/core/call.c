@@ -188,8 +188,9 @@ void call_run(struct mcp_call *call, const struct request *request)
             return;
         /* Not answered yet: the message it came in is about to go, and what the client answered. */
         call->meta = call->params = (struct mcp_json){0};
-        if (call->ask_hooks != NULL)
-            call->ask_hooks->release(call, false);
+        if (call->ask_hooks == NULL)
+            break;
+        call->ask_hooks->release(call, false);
     } while (call->run_again && call->ask_hooks->next_round(call));
     if (frame.call == NULL)
         return;

@@ -255,7 +255,7 @@ static void handle_listen(const struct request *request)
         reply_invalid_params(&request->reply, wrong);
         return;
     }
-    if (mcp_json_type(filter.tasks) != MCP_JSON_NONE && !tasks->may_use(request))
+    if (tasks != NULL && mcp_json_type(filter.tasks) != MCP_JSON_NONE && !tasks->may_use(request))
         return;
     count = (uint32_t)(mcp_json_count(filter.uris) + mcp_json_count(filter.tasks));
     subscription = begin(request, count, filter.size, request->reply.id_length);

@@ -9,6 +9,8 @@ uint64_t now;
 bool entropy_fails;
 size_t runs, cancelled_count;
 struct mcp_call *kept;
+size_t most_insisting;
+static size_t insisting;
 
 static int entropy(void *context, void *bytes, size_t size)
 {
@@ -95,7 +97,10 @@ static void insist(struct mcp_call *call, void *context)
     if (question == NULL)
         return;
     mcp_json_member_string(question, "message", "Who?");
+    if (++insisting > most_insisting)
+        most_insisting = insisting;
     mcp_call_wait(call, text, length);
+    insisting--;
 }
 
 /* Does nothing before the page has been visited. */

@@ -12,6 +12,7 @@ extern uint64_t now; /* what the server's clock says */
 extern bool entropy_fails;
 extern size_t runs, cancelled_count;
 extern struct mcp_call *kept; /* by the tool `visit` */
+extern size_t most_insisting; /* runs of the tool `insist` within each other */
 
 struct mcp_server_config ask_config(void);
 void ask_start(const struct mcp_server_config *config);

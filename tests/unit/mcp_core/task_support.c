@@ -115,10 +115,10 @@ struct mcp_server_config task_config(void)
     return config;
 }
 
-void task_start(const struct mcp_server_config *config, const struct mcp_task_config *with)
+void task_start(const struct mcp_server_config *config, const struct mcp_task_config *limits)
 {
     client_start(&client, config);
-    assert_int_equal(mcp_server_enable_tasks(client.server, with), 0);
+    assert_int_equal(mcp_server_enable_tasks(client.server, limits), 0);
     mcp_server_enable_changes(client.server, true, true);
     for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
         struct mcp_tool tool = tools[i];

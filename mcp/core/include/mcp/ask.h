@@ -49,9 +49,11 @@ bool mcp_call_can_ask(const struct mcp_call *call, enum mcp_ask what);
 struct mcp_json_writer *mcp_call_ask(struct mcp_call *call, const char *key, enum mcp_ask what);
 
 /* Asks, and ends this run of the handler. `state` (size bytes, copied) comes back in the next run; a client
- * of 2026-07-28 has it meanwhile, protected against changes, not against reading, for state_ttl_ms. That
- * needs the server's hooks `entropy` and `clock_ms`: without them a state is an error. A client that answers
- * a question with an error ends the call; one that the client cancels meanwhile ends by itself. */
+ * of 2026-07-28 has it meanwhile, protected against changes, not against reading, for state_ttl_ms: until
+ * then the same principal (mcp_session_identify) may send it again with the same request, any number of
+ * times. That needs the server's hooks `entropy` and `clock_ms`: without them a state is an error. A client
+ * that answers a question with an error ends the call; one that the client cancels meanwhile ends by itself.
+ */
 void mcp_call_wait(struct mcp_call *call, const void *state, size_t size);
 
 /* Ends the call instead, where nothing can be done before the pages that mcp_call_ask named (MCP_ASK_URL,
