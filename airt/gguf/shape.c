@@ -2,11 +2,11 @@
  *
  * What a model computes, from its keys: the numbers of the plan.
  */
-#include <emmintrin.h>
 #include <errno.h>
 #include <string.h>
 
 #include "gguf/reader.h"
+#include "math/math.h"
 #include "message.h"
 
 #define COUNT_MAX      (UINT32_C(1) << 24) /* of any length in a model: far beyond any that there is */
@@ -30,10 +30,9 @@ static const struct family {
     {"phi3", ARCH_PHI3, ROPE_HALVES, ACTIVATION_SILU},
 };
 
-/* Exact, as IEEE 754 has it: the same everywhere. */
-static float square_root(float number)
+static float square_root(uint32_t number)
 {
-    return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(number)));
+    return (float)math_sqrt((double)number);
 }
 
 struct key_name {
@@ -245,8 +244,8 @@ static int read_scales(struct gguf_reader *reader)
 
     if (gemma && plan->layer_count == GEMMA3_27B && plan->embedding_length >= plan->heads)
         length = plan->embedding_length / plan->heads;
-    plan->attention_scale = 1 / square_root((float)length);
-    plan->embedding_scale = gemma ? square_root((float)plan->embedding_length) : 1;
+    plan->attention_scale = 1 / square_root(length);
+    plan->embedding_scale = gemma ? square_root(plan->embedding_length) : 1;
     if (rc == 0)
         rc = positive(reader, ".attention.scale", false, &plan->attention_scale);
     if (rc == 0)

@@ -6,7 +6,7 @@
 
 A file may include, in quotes, files of its own folder; in angle brackets, also the public headers of the libraries that
 its folder may use, and the system headers that its folder may use. Private headers of another folder are nobody's
-business. The test plants violations in a copy of the tree first, and fails if they are not found.
+business, but of the INSIDERS below. The test plants violations in a copy of the tree first, and fails if they are not found.
 """
 
 import re
@@ -18,7 +18,7 @@ from pathlib import Path
 # What every C compiler brings along, and what the kernel's C library must have for the libraries.
 FREESTANDING = {"float.h", "iso646.h", "limits.h", "stdalign.h", "stdarg.h", "stdbool.h", "stddef.h", "stdint.h",
                 "stdnoreturn.h", "string.h", "errno.h"}
-CPU_INTRINSICS = {"cpuid.h", "immintrin.h"}
+CPU_INTRINSICS = {"cpuid.h", "emmintrin.h", "immintrin.h"}
 ANY = None
 
 # folder: (whose public headers it may include, which other headers)
@@ -32,6 +32,9 @@ TABLE = {
     "kernel": (["logging", "arch/x86_64", "drivers/virtio", "mcp/transport", "mcp/core", "airt"], ANY),
     "tools": (["mcp/transport", "mcp/core"], ANY),
 }
+
+# Programs that work with what a library is made of: folder, and whose private headers it includes in quotes, too.
+INSIDERS = {"tools/mk-model": "airt"}
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]*)"|<([^>]*)>|(.*))')
 
@@ -68,6 +71,9 @@ def judge(root, folder, file, include, owners):
             return None
         return f"'{name}' leaves {folder}"
     if quoted is not None:
+        known = [root / whose for where, whose in INSIDERS.items() if inside(file, root / where)]
+        if any((place / name).is_file() or (place / "include" / name).is_file() for place in known):
+            return None
         return f"'{name}' is not in {folder}"
     if name in owners:
         owner = owners[name]
@@ -99,6 +105,8 @@ PLANTED = [
     ("mcp/core/planted.c", "#include <logging/log.h>"),
     ("arch/x86_64/planted.c", "#include <virtio/queue.h>"),
     ("tools/planted/planted.c", "#include <airt/airt.h>"),
+    ("tools/planted/planted.h", '#include "gguf/gguf.h"'),
+    ("tools/mk-model/planted.c", '#include "server_private.h"'),
     ("kernel/planted.c", '#include "../mcp/core/planted.h"'),  # a private header of another folder
     ("kernel/planted.h", "#include <../mcp/core/planted.h>"),
     ("airt/planted.c", "  #  include <stdio.h>"),  # the C library
