@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: MIT
 """Prints unicode_table.c: which classes the characters have, from Debian's package unicode-data.
 
-Usage: unicode_table.py [FOLDER]   (/usr/share/unicode)
+Usage: unicode_table.py                prints it
+       unicode_table.py --check FILE   compares; exit status 77 where the package is missing
 """
 import pathlib
 import re
 import sys
+
+FOLDER = pathlib.Path("/usr/share/unicode")
 
 CLASSES = {"Lu": "UPPER", "Lt": "UPPER", "Ll": "LOWER", "Lm": "LETTER", "Lo": "LETTER",
            "Mn": "MARK", "Mc": "MARK", "Me": "MARK", "Nd": "NUMBER", "Nl": "NUMBER", "No": "NUMBER"}
@@ -34,25 +37,35 @@ def categories(folder):
     return classes
 
 
-def main():
-    folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "/usr/share/unicode")
-    version = re.match(r"# PropList-([0-9.]+)\.txt", (folder / "PropList.txt").read_text())[1]
-    classes = categories(folder)
-    runs = [character << 3 | ORDER.index(classes[character]) for character in range(len(classes))
-            if character == 0 or classes[character] != classes[character - 1]]
-    texts = [f"0x{run:06x}," for run in runs]
-    print(f"""/* SPDX-License-Identifier: MIT
- *
- * Made by unicode_table.py from Unicode {version}; not to be edited.
- */
-#include "unicode.h"
+def table():
+    version = re.match(r"# PropList-([0-9.]+)\.txt", (FOLDER / "PropList.txt").read_text())[1]
+    classes = categories(FOLDER)
+    texts = [f"0x{character << 3 | ORDER.index(classes[character]):06x}," for character in range(len(classes))
+             if character == 0 or classes[character] != classes[character - 1]]
+    return "\n".join([
+        "/* SPDX-License-Identifier: MIT",
+        " *",
+        f" * Made by unicode_table.py from Unicode {version}; not to be edited.",
+        " */",
+        '#include "unicode.h"',
+        "",
+        "/* clang-format off */",
+        f"_Static_assert(UNICODE_RUNS == {len(texts)}, \"as many as there are\");",
+        "const uint32_t unicode_runs[UNICODE_RUNS] = {",
+        *("    " + " ".join(texts[at:at + 10]) for at in range(0, len(texts), 10)),
+        "};",
+        "/* clang-format on */",
+        ""])
 
-/* clang-format off */
-const uint32_t unicode_runs[UNICODE_RUNS] = {{""")
-    for at in range(0, len(texts), 10):
-        print("    " + " ".join(texts[at:at + 10]))
-    print("};\n/* clang-format on */")
-    print(f"{len(runs)} runs", file=sys.stderr)
+
+def main():
+    if not (FOLDER / "UnicodeData.txt").exists():
+        print("skipped: Debian's package unicode-data is not installed (tools/setup --dev installs it)")
+        sys.exit(77)
+    if sys.argv[1:2] != ["--check"]:
+        print(table(), end="")
+    elif pathlib.Path(sys.argv[2]).read_text(encoding="ascii") != table():
+        sys.exit(f"{sys.argv[2]}: not what unicode_table.py makes of {FOLDER}")
 
 
 main()
