@@ -112,8 +112,10 @@ void server_says(struct fake_link *link, const char *tag, const char *message)
     assert_non_null(frame);
     mcp_frame_encode_tagged(length, tag_length, header);
     memcpy(frame, header, sizeof header);
-    memcpy(frame + sizeof header, tag, tag_length);
-    memcpy(frame + sizeof header + tag_length, message, length);
+    for (size_t i = 0; i < tag_length; i++)
+        frame[sizeof header + i] = (uint8_t)tag[i];
+    for (size_t i = 0; i < length; i++)
+        frame[sizeof header + tag_length + i] = (uint8_t)message[i];
     if (!vm_link_input(vm, frame, sizeof header + tag_length + length))
         gateway_link_lost(gateway, vm);
     free(frame);

@@ -201,8 +201,8 @@ static void kinds_of_messages(void **state)
         {"", -EINVAL, 0, NULL}};
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct messages messages;
-        struct message message;
+        struct messages messages = {0};
+        struct message message = {0};
         assert_int_equal(first_message(cases[i].text, &messages, &message), cases[i].result);
         if (cases[i].result == 1) {
             assert_int_equal(message.kind, cases[i].kind);
@@ -220,8 +220,8 @@ static void kinds_of_messages(void **state)
 static void a_long_id_and_a_long_method(void **state)
 {
     static char text[3000];
-    struct messages messages;
-    struct message message;
+    struct messages messages = {0};
+    struct message message = {0};
     (void)state;
     (void)snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"id\":\"%01500d\",\"method\":\"a\"}", 0);
     assert_int_equal(first_message(text, &messages, &message), -EBADMSG);
@@ -267,8 +267,8 @@ static void mirrors(void **state)
         char text[1000], problem[200];
         struct http_header headers[3];
         struct http_head head = {"POST", "/mcp", headers, 0};
-        struct messages messages;
-        struct message message;
+        struct messages messages = {0};
+        struct message message = {0};
         (void)snprintf(text, sizeof text, body, cases[i].method, cases[i].params, cases[i].meta);
         if (cases[i].version != NULL)
             headers[head.header_count++] = (struct http_header){"mcp-protocol-version", cases[i].version};
@@ -315,8 +315,8 @@ static void headers_of_arguments(void **state)
         {"t", "{\"region\":{}}", "eu", NULL, NULL, 0},
         {"plain", "{\"region\":\"eu\"}", "us", NULL, NULL, 0},
     };
-    struct messages messages;
-    struct message message;
+    struct messages messages = {0};
+    struct message message = {0};
     struct mcp_json_document *list;
     struct mcp_json_error error;
     struct tool_headers headers = {0};

@@ -22,8 +22,9 @@
 #define SILENCE_S 30u          /* a client that neither reads nor writes for so long is cut off */
 #define HEAD_MS   30000u       /* for a request's head, and between two requests */
 #define BODY_MS   60000u       /* for its body */
-#define CLOSED_MS 1000u /* for either, from a client that sends nothing more: what it sent is read by then   \
-                         */
+#define CLOSED_MS                                                                                            \
+    1000u /* for either, from a client that sends nothing more: what it sent is read by then                 \
+           */
 #define TICK_MS    20
 #define IDLE_MS    1000
 #define BLOCK_SIZE (16u * 1024) /* of a stream, at once */

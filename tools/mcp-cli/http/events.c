@@ -96,19 +96,14 @@ int event_stream_prime(struct event_stream *stream, unsigned retry_ms, size_t *t
 /* A line end in the message, which in JSON is white space only, begins another line of data. */
 static size_t write_data(char *to, const char *message, size_t length)
 {
-    size_t at = 0;
-    memcpy(to, "data: ", 6);
-    at = 6;
+    char *at = stpcpy(to, "data: ");
     for (size_t i = 0; i < length; i++) {
-        if (message[i] == '\n' || message[i] == '\r') {
-            memcpy(to + at, "\ndata: ", 7);
-            at += 7;
-        } else {
-            to[at++] = message[i];
-        }
+        if (message[i] == '\n' || message[i] == '\r')
+            at = stpcpy(at, "\ndata: ");
+        else
+            *at++ = message[i];
     }
-    memcpy(to + at, "\n\n", 2);
-    return at + 2;
+    return (size_t)(stpcpy(at, "\n\n") - to);
 }
 
 int event_stream_add(struct event_stream *stream, const char *message, size_t length, size_t *total)

@@ -50,7 +50,7 @@ static int listen_at(const struct addrinfo *address)
 /* Where it listens, with the port that the system chose for 0. */
 static void announce(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t size = sizeof address;
     char host[NI_MAXHOST], port[NI_MAXSERV];
     if (getsockname(fd, (struct sockaddr *)&address, &size) != 0 ||
