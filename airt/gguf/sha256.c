@@ -63,13 +63,13 @@ static void compress(uint32_t state[8], const uint8_t *block)
     state[7] += h;
 }
 
-void sha256_init(struct sha256 *sha)
+void gguf_sha256_init(struct sha256 *sha)
 {
     *sha = (struct sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c,
                                      0x1f83d9ab, 0x5be0cd19}};
 }
 
-void sha256_add(struct sha256 *sha, const void *bytes, size_t length)
+void gguf_sha256_add(struct sha256 *sha, const void *bytes, size_t length)
 {
     const uint8_t *next = bytes;
     size_t filled = sha->length % 64;
@@ -91,17 +91,17 @@ void sha256_add(struct sha256 *sha, const void *bytes, size_t length)
         memcpy(sha->block, next, length);
 }
 
-void sha256_finish(struct sha256 *sha, char digits[65])
+void gguf_sha256_finish(struct sha256 *sha, char digits[65])
 {
     static const uint8_t padding[64] = {0x80};
     uint64_t bits = sha->length * 8;
     uint8_t length[8];
 
     /* Section 5.1.1: a bit of 1, zeros, and the length in bits at the end of a block. */
-    sha256_add(sha, padding, 1 + (119 - sha->length % 64) % 64);
+    gguf_sha256_add(sha, padding, 1 + (119 - sha->length % 64) % 64);
     for (int i = 0; i < 8; i++)
         length[i] = (uint8_t)(bits >> (56 - 8 * i));
-    sha256_add(sha, length, sizeof(length));
+    gguf_sha256_add(sha, length, sizeof(length));
     for (int i = 0; i < 64; i++)
         digits[i] = "0123456789abcdef"[sha->state[i / 8] >> (28 - 4 * (i % 8)) & 15];
     digits[64] = '\0';

@@ -14,9 +14,9 @@ struct sha256 {
     uint8_t block[64];
 };
 
-void sha256_init(struct sha256 *sha);
-void sha256_add(struct sha256 *sha, const void *bytes, size_t length);
+void gguf_sha256_init(struct sha256 *sha);
+void gguf_sha256_add(struct sha256 *sha, const void *bytes, size_t length);
 /* The digest in hexadecimal digits, with a NUL. */
-void sha256_finish(struct sha256 *sha, char digits[65]);
+void gguf_sha256_finish(struct sha256 *sha, char digits[65]);
 
 #endif

@@ -115,7 +115,7 @@ static int hash(struct gguf_reader *reader, struct sha256 *sha, const void *byte
         size_t part = (size_t)(length < HASH_STEP ? length : HASH_STEP);
         int rc;
 
-        sha256_add(sha, next, part);
+        gguf_sha256_add(sha, next, part);
         rc = work_spend(reader->work, part);
         if (rc != 0)
             return rc;
@@ -225,7 +225,7 @@ int gguf_read_weights(struct gguf_reader *reader, const struct airt_options *opt
         rc = plan_memory(reader, options, size);
     if (rc != 0)
         return rc;
-    sha256_init(&sha);
+    gguf_sha256_init(&sha);
     rc = hash(reader, &sha, file->bytes, file->data_start);
     if (rc != 0)
         return rc;
@@ -244,6 +244,6 @@ int gguf_read_weights(struct gguf_reader *reader, const struct airt_options *opt
         rc = hash_end(reader, &sha);
     if (rc == 0)
         rc = check_factors(reader);
-    sha256_finish(&sha, reader->gguf->sha256);
+    gguf_sha256_finish(&sha, reader->gguf->sha256);
     return rc == 0 ? gguf_bind(reader) : rc;
 }

@@ -338,26 +338,26 @@ static void sha256(void **state)
     char text[200];
 
     (void)state;
-    sha256_init(&sha);
-    sha256_finish(&sha, digits);
+    gguf_sha256_init(&sha);
+    gguf_sha256_finish(&sha, digits);
     assert_string_equal(digits, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-    sha256_init(&sha);
-    sha256_add(&sha, abc, 3);
-    sha256_finish(&sha, digits);
+    gguf_sha256_init(&sha);
+    gguf_sha256_add(&sha, abc, 3);
+    gguf_sha256_finish(&sha, digits);
     assert_string_equal(digits, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    sha256_init(&sha);
-    sha256_add(&sha, two, 56);
-    sha256_finish(&sha, digits);
+    gguf_sha256_init(&sha);
+    gguf_sha256_add(&sha, two, 56);
+    gguf_sha256_finish(&sha, digits);
     assert_string_equal(digits, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
     memset(text, 'a', sizeof(text));
     for (size_t length = 0; length <= sizeof(text); length++) {
-        sha256_init(&sha);
-        sha256_add(&sha, text, length);
-        sha256_finish(&sha, whole);
-        sha256_init(&sha);
+        gguf_sha256_init(&sha);
+        gguf_sha256_add(&sha, text, length);
+        gguf_sha256_finish(&sha, whole);
+        gguf_sha256_init(&sha);
         for (size_t at = 0; at < length; at += 7)
-            sha256_add(&sha, text + at, length - at < 7 ? length - at : 7);
-        sha256_finish(&sha, digits);
+            gguf_sha256_add(&sha, text + at, length - at < 7 ? length - at : 7);
+        gguf_sha256_finish(&sha, digits);
         assert_string_equal(digits, whole);
     }
 }
