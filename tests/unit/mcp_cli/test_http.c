@@ -304,28 +304,26 @@ static void refused_calls(void **state)
 {
     (void)state;
     static const struct {
-        int status;
         const char *type, *body, *message;
-        int exit_status;
+        int status, exit_status;
     } cases[] = {
-        {400, "application/json",
-         "{\"jsonrpc\":\"2.0\",\"id\":2,\"error\":{\"code\":-32602,\"message\":\"bad\"}}",
-         "bad (error -32602)", 1},
-        {200, "application/json", "{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{}}",
-         "another request than was asked", 3},
-        {401, "text/html", "<html>", "(HTTP 401). --token-file FILE names a bearer token", 3},
-        {403, "text/html", "", "(HTTP 403)", 3},
-        {307, "text/html", "", "the server sends elsewhere (HTTP 307)", 3},
-        {500, "text/html", "\033[2J", "the server refuses (HTTP 500)", 3},
-        {404, "text/html", "", "Is this the URL of an MCP server?", 3},
-        {200, "text/html", "<html>", "something that is no JSON", 3},
-        {200, "application/json", "{\"jsonrpc\":", "the server's answer is not JSON", 3},
-        {200, "application/json", "", "the server's answer is not JSON", 3},
-        {200, "text/event-stream", "data: x\n\n", "the server's answer is not JSON", 3},
-        {200, "text/event-stream", "data: {\"jsonrpc\":\"2.0\",\"id\":99,\"result\":{}}\n\n",
-         "the server ended the stream before its answer", 3},
-        {200, "text/event-stream", "", "the server ended the stream before its answer", 3},
-        {202, "text/plain", "", "something that is no JSON", 3},
+        {"application/json", "{\"jsonrpc\":\"2.0\",\"id\":2,\"error\":{\"code\":-32602,\"message\":\"bad\"}}",
+         "bad (error -32602)", 400, 1},
+        {"application/json", "{\"jsonrpc\":\"2.0\",\"id\":9,\"result\":{}}", "another request than was asked",
+         200, 3},
+        {"text/html", "<html>", "(HTTP 401). --token-file FILE names a bearer token", 401, 3},
+        {"text/html", "", "(HTTP 403)", 403, 3},
+        {"text/html", "", "the server sends elsewhere (HTTP 307)", 307, 3},
+        {"text/html", "\033[2J", "the server refuses (HTTP 500)", 500, 3},
+        {"text/html", "", "Is this the URL of an MCP server?", 404, 3},
+        {"text/html", "<html>", "something that is no JSON", 200, 3},
+        {"application/json", "{\"jsonrpc\":", "the server's answer is not JSON", 200, 3},
+        {"application/json", "", "the server's answer is not JSON", 200, 3},
+        {"text/event-stream", "data: x\n\n", "the server's answer is not JSON", 200, 3},
+        {"text/event-stream", "data: {\"jsonrpc\":\"2.0\",\"id\":99,\"result\":{}}\n\n",
+         "the server ended the stream before its answer", 200, 3},
+        {"text/event-stream", "", "the server ended the stream before its answer", 200, 3},
+        {"text/plain", "", "something that is no JSON", 202, 3},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         CALL("--protocol-era", "stateless", "read", "a://b");

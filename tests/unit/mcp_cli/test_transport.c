@@ -79,9 +79,8 @@ static void events(void **state)
         for (size_t size = 1; size < 12; size++)
             feed(cases[i].text, size, cases[i].events, cases[i].id, cases[i].retry_ms);
     }
-    char id[SSE_ID_MAX + 10] = "id: ";
-    memset(id + 4, 'i', SSE_ID_MAX);
-    memcpy(id + 4 + SSE_ID_MAX, "\n\n", 3);
+    char id[SSE_ID_MAX + 10];
+    snprintf(id, sizeof id, "id: %0*d\n\n", SSE_ID_MAX, 7);
     feed(id, sizeof id, "", "", 0);
 }
 
@@ -111,7 +110,8 @@ static void an_event_without_an_end(void **state)
         int result = 0;
         memset(part, 'x', sizeof part);
         if (lines) {
-            memcpy(part, "data:", 5);
+            static const char field[] = {'d', 'a', 't', 'a', ':'};
+            memcpy(part, field, sizeof field);
             part[sizeof part - 1] = '\n';
         }
         size_t fed = 0;
