@@ -48,7 +48,7 @@ struct mcp_server {
     const struct feature *features[FEATURES_MAX]; /* only what is used is linked into a program */
     uint32_t feature_count;
     bool lists_change, resources_change;
-    bool is_logging; /* mcp_server_log is sending */
+    bool is_logging;                                              /* mcp_server_log is sending */
     void (*tell_lists)(struct mcp_server *server, uint32_t list); /* NULL: they do not change */
     uint64_t last_ask;                                            /* id of the last request to a client */
     uint8_t state_key[32];

@@ -104,7 +104,10 @@ void task_describe(struct task *task, double progress, double total, const char 
 
 /* ---- task_write.c ---- */
 
-/* The members of a Task, in the form of its version. */
+/* The members of a Task, in the form of its version; without the message, which may be long, it takes less
+ * than TASK_BRIEF_MAX bytes. */
+#define TASK_BRIEF_MAX 320u
+void task_write_brief(struct mcp_json_writer *writer, const struct task *task);
 void task_write(struct mcp_json_writer *writer, const struct task *task);
 /* The same with what has come of it, as tasks/get of 2026-07-28 tells it. */
 void task_write_detailed(struct mcp_json_writer *writer, const struct task *task);

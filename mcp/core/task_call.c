@@ -13,7 +13,6 @@
 #define DEFAULT_TTL_MS     600000u
 #define DEFAULT_POLL_MS    1000u
 #define LEAST_TTL_MS       1000u
-#define LISTED_MAX         1024u /* bytes of one in a list: the message, each byte up to 6 times, and the rest */
 
 static void end_call(struct mcp_call *call)
 {
@@ -87,7 +86,7 @@ static int create(struct mcp_call *call, uint32_t ttl_ms)
     if (task == NULL)
         return -ENOMEM;
     *task = (struct task){.server = server,
-                          .item.listed_size = LISTED_MAX,
+                          .item.listed_size = TASK_BRIEF_MAX,
                           .session = stateless ? NULL : session,
                           .ttl_ms = ttl_ms,
                           .created = task_clock(server)};
@@ -131,7 +130,10 @@ static bool begin(struct mcp_call *call, const struct request *request)
         return false;
     }
     if (result != 0 && (!stateless || call->tool->tool.tasks == MCP_TASKS_REQUIRED)) {
-        mcp_call_error(call, MCP_ERROR_OVERLOADED, "Overloaded: too many tasks of this client");
+        mcp_call_error(call, MCP_ERROR_OVERLOADED,
+                       result == -ENOMEM
+                           ? "Overloaded: out of memory for this task"
+                           : "Overloaded: too many tasks of this client, or they hold too much memory");
         return false;
     }
     if (stateless || result != 0)

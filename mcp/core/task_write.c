@@ -58,19 +58,24 @@ static void write_date(struct mcp_json_writer *writer, const char *name, uint64_
     mcp_json_member_string(writer, name, text.bytes);
 }
 
-void task_write(struct mcp_json_writer *writer, const struct task *task)
+void task_write_brief(struct mcp_json_writer *writer, const struct task *task)
 {
     bool stateless = task->session == NULL;
 
     mcp_json_member_string(writer, "taskId", task->id);
     mcp_json_member_string(writer, "status", task_status_name(task));
-    if (task->message.length > 0)
-        mcp_json_member_string(writer, "statusMessage", task->message.bytes);
     write_date(writer, "createdAt", task->created_at);
     write_date(writer, "lastUpdatedAt", task->updated_at);
     mcp_json_member_uint(writer, stateless ? "ttlMs" : "ttl", task->ttl_ms);
     mcp_json_member_uint(writer, stateless ? "pollIntervalMs" : "pollInterval",
                          task->server->task_config.poll_ms);
+}
+
+void task_write(struct mcp_json_writer *writer, const struct task *task)
+{
+    task_write_brief(writer, task);
+    if (task->message.length > 0)
+        mcp_json_member_string(writer, "statusMessage", task->message.bytes);
 }
 
 void task_write_detailed(struct mcp_json_writer *writer, const struct task *task)

@@ -212,7 +212,7 @@ static void write_item(struct mcp_json_writer *writer, const struct item *item,
 {
     (void)version;
     mcp_json_begin_object(writer);
-    task_write(writer, (const struct task *)item);
+    task_write_brief(writer, (const struct task *)item);
     mcp_json_end_object(writer);
 }
 

@@ -85,6 +85,20 @@ static void ask_as_task(struct mcp_call *call, void *context)
     ask_name(call);
 }
 
+static void ask_two(struct mcp_call *call, void *context)
+{
+    (void)context;
+    if (mcp_json_type(mcp_call_input(call, "a")) != MCP_JSON_NONE) {
+        assert_true(mcp_json_type(mcp_call_input(call, "b")) == MCP_JSON_OBJECT);
+        mcp_call_finish(call);
+        return;
+    }
+    mcp_call_continue_as_task(call);
+    assert_non_null(mcp_call_ask(call, "a", MCP_ASK_FORM));
+    assert_non_null(mcp_call_ask(call, "b", MCP_ASK_FORM));
+    mcp_call_wait(call, NULL, 0);
+}
+
 /* Asks first, and is a task when it knows the name. */
 static void ask_first(struct mcp_call *call, void *context)
 {
@@ -102,6 +116,7 @@ static const struct mcp_tool tools[] = {
     {.name = "must", .handler = answer_later, .cancelled = is_cancelled, .tasks = MCP_TASKS_REQUIRED},
     {.name = "never", .handler = answer_now},
     {.name = "ask", .handler = ask_as_task, .cancelled = is_cancelled, .tasks = MCP_TASKS_OPTIONAL},
+    {.name = "two", .handler = ask_two, .tasks = MCP_TASKS_OPTIONAL},
     {.name = "first", .handler = ask_first, .tasks = MCP_TASKS_OPTIONAL},
 };
 

@@ -18,7 +18,7 @@ extern size_t rounds; /* how often the tool `ask` asks */
 
 struct mcp_server_config task_config(void);
 /* The tools: `now` answers at once; `later` keeps its call; `must` too, and is a task or nothing; `never` is
- * none; `ask` asks for a name as a task, `first` before it is one. */
+ * none; `ask` asks for a name as a task, `two` for two, `first` before it is one. */
 void task_start(const struct mcp_server_config *config, const struct mcp_task_config *limits);
 int task_set_up(void **state);
 int task_tear_down(void **state);

@@ -9,8 +9,8 @@
 
 #define DATE_0 "\"1970-01-01T00:00:00.000Z\""
 #define TASK(id, status, more)                                                                               \
-    ",\"taskId\":\"" id "\",\"status\":\"" status "\"" more ",\"createdAt\":" DATE_0                         \
-    ",\"lastUpdatedAt\":" DATE_0 ",\"ttlMs\":600000,\"pollIntervalMs\":1000"
+    ",\"taskId\":\"" id "\",\"status\":\"" status "\",\"createdAt\":" DATE_0 ",\"lastUpdatedAt\":" DATE_0    \
+    ",\"ttlMs\":600000,\"pollIntervalMs\":1000" more
 #define CREATED(id, task)                                                                                    \
     "{\"jsonrpc\":\"2.0\",\"id\":" id ",\"result\":{\"resultType\":\"task\"" TASK(task, "working", "")       \
         STATELESS_END
@@ -184,6 +184,25 @@ static void test_asks(void **state)
     assert_int_equal(cancelled_count, 0);
 }
 
+/* Two questions at once, answered one by one. */
+static void test_asks_two(void **state)
+{
+    (void)state;
+    client_tell(&client, call("1", "two"));
+    client_tell(&client,
+                able("2", "tasks/update", TASK_OF(TASK_1) ",\"inputResponses\":{\"1-b\":" ANSWER "}"));
+    client_tell(&client, able("3", "tasks/get", TASK_OF(TASK_1)));
+    assert_non_null(strstr(client.last, "\"status\":\"input_required\""));
+    assert_non_null(strstr(client.last, "\"inputRequests\":{\"1-a\":{"));
+    assert_null(strstr(client.last, "1-b"));
+    client_tell(&client, able("2", "tasks/update", TASK_OF(TASK_1) ",\"inputResponses\":{\"1-b\":1}"));
+    assert_null(strstr(client.last, "error")); /* it has been answered, so this is nothing */
+    client_tell(&client,
+                able("2", "tasks/update", TASK_OF(TASK_1) ",\"inputResponses\":{\"1-a\":" ANSWER "}"));
+    client_tell(&client, able("3", "tasks/get", TASK_OF(TASK_1)));
+    assert_non_null(strstr(client.last, "\"status\":\"completed\""));
+}
+
 /* What is asked before there is a task goes the way of every call. */
 static void test_asks_first(void **state)
 {
@@ -339,6 +358,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_failures, task_set_up, task_tear_down),
         cmocka_unit_test_setup_teardown(test_cancelled, task_set_up, task_tear_down),
         cmocka_unit_test_setup_teardown(test_asks, task_set_up, task_tear_down),
+        cmocka_unit_test_setup_teardown(test_asks_two, task_set_up, task_tear_down),
         cmocka_unit_test_setup_teardown(test_asks_first, task_set_up, task_tear_down),
         cmocka_unit_test_setup_teardown(test_principals, task_set_up, task_tear_down),
         cmocka_unit_test_setup_teardown(test_closed_before_it_is_a_task, task_set_up, task_tear_down),
