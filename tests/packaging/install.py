@@ -37,7 +37,7 @@ def require(condition, message):
 def check_files(prefix, forbidden):
     """What must be there, and what nothing may name: the folders in which it was made."""
     for name in ("include/microkernelia/mcp/server.h", "include/microkernelia/arch/entry.h", "bin/mcp-cli",
-                 "bin/mk-model", "bin/vsock-bridge", "share/man/man1/mcp-cli.1", "share/man/man1/mk-model.1",
+                 "bin/mk-model", "bin/vsock-bridge", "share/man/man1/mcp-cli.1", "share/man/man1/mcp-cli-http.1", "share/man/man1/mk-model.1",
                  "share/man/man1/vsock-bridge.1",
                  "share/doc/microkernelia/LICENSE", "share/doc/microkernelia/NOTICE"):
         require((prefix / name).is_file(), f"{name} is not installed")

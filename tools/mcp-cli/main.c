@@ -24,7 +24,7 @@ static void print_help(void)
     for (const struct command *command = commands; command->name; command++)
         printf("  %-10s %-18s %s\n", command->name, command->arguments, command->summary);
     fputs("  stdio      [--boot]           an MCP server on standard input and output, for a host program\n"
-          "  http       [--listen A:PORT]  a Streamable HTTP server in front of it: see mcp-cli(1)\n"
+          "  http       [--listen A:PORT]  a Streamable HTTP server in front of it: see mcp-cli-http(1)\n"
           "\nthe server:\n"
           "  --server WHERE        a URL (https://...), a socket's path, unix:, vsock: or tcp: and an "
           "address, or\n"
