@@ -47,10 +47,15 @@ struct expected {
     float logits[TOKENS_MAX][VOCABULARY_MAX];
 };
 
+#define EXACT 1e-3f /* where vectors are not rounded */
+
 static void compare(const struct expected *expected, const float *logits, const char *how)
 {
+    float tolerance = expected->tolerance;
     float worst = 0;
 
+    if (strcmp(how, "sse2") == 0 && tolerance > EXACT)
+        tolerance = EXACT;
     for (uint32_t row = 0; row < expected->count; row++) {
         for (uint32_t i = 0; i < expected->vocabulary; i++) {
             float difference = fabsf(logits[row * expected->vocabulary + i] - expected->logits[row][i]);
@@ -59,9 +64,9 @@ static void compare(const struct expected *expected, const float *logits, const 
                 worst = difference;
         }
     }
-    if (!(worst <= expected->tolerance))
+    if (!(worst <= tolerance))
         fail_msg("%s, %s: a logit is wrong by %g, %g is allowed", expected->name, how, (double)worst,
-                 (double)expected->tolerance);
+                 (double)tolerance);
 }
 
 static void check_with(const struct expected *expected, const struct reference_file *file,
