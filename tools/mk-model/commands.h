@@ -18,6 +18,8 @@ int command_inspect(int count, char **arguments);
 int command_make_random(int count, char **arguments);
 int command_quantize(int count, char **arguments);
 int command_tokenize(int count, char **arguments);
+int command_run(int count, char **arguments);
+int command_bench(int count, char **arguments);
 
 /* ---- common.c ---- */
 

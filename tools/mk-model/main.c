@@ -16,6 +16,8 @@ static const struct command {
     {"make-random", "--arch A -o OUT [...]: a model with random weights", command_make_random},
     {"quantize", "IN OUT TYPE: the same model with smaller weights", command_quantize},
     {"tokenize", "MODEL < TEXT: the ids of its tokens", command_tokenize},
+    {"run", "MODEL --prompt TEXT [...]: continues a text", command_run},
+    {"bench", "MODEL [...]: tokens per second", command_bench},
 };
 
 static void print_help(FILE *out)
