@@ -76,6 +76,8 @@ enum status command_infer(struct session *session, int count, char **argv, struc
     session->streamed.length = 0;
     status = session_call(session, "infer", arguments, &result, error);
     session->streams = false;
+    if (status != STATUS_OK && session->streamed.length > 0)
+        fputc('\n', session->output.file); /* what follows is no more of it */
     const json_t *text = json_object_get(json_object_get(result, "structuredContent"), "text");
     if (status == STATUS_OK && !session->json && json_is_string(text))
         print_rest(session, json_string_value(text), json_string_length(text));

@@ -130,10 +130,13 @@ static bool ask_property(const struct output *output, const char *key, const jso
             say(output, ", ");
             say(output, description);
         }
-        if (json_array_size(choices))
+        if (json_array_size(choices)) {
             say_choices(output, choices);
-        else
-            fprintf(output->file, " (%s)", argument_type(schema, type, sizeof type));
+        } else {
+            say(output, " (");
+            say(output, argument_type(schema, type, sizeof type));
+            say(output, ")");
+        }
         if (standard) {
             char *text = json_dumps(standard, JSON_ENCODE_ANY);
             say(output, " [");

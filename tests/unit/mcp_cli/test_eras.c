@@ -379,6 +379,55 @@ static void elicitation_on_a_terminal(void **state)
     assert_int_equal(run_finish(), 0);
 }
 
+/* Sends an elicitation with these params; what the program answers is `result`. */
+static void assert_elicits(const char *params, const char *const *answers, const char *result)
+{
+    char text[900];
+    snprintf(text, sizeof text,
+             "{\"jsonrpc\":\"2.0\",\"id\":\"e\",\"method\":\"elicitation/create\",\"params\":%s}", params);
+    server_send(text);
+    for (; answers[0]; answers += 2) {
+        terminal_wait_for(answers[0]);
+        terminal_forget();
+        terminal_type(answers[1]);
+    }
+    json_t *message = server_read();
+    json_t *wanted = json_loads(result, 0, NULL);
+    assert_true(json_equal(json_object_get(message, "result"), wanted));
+    json_decref(wanted);
+    json_decref(message);
+}
+
+static void more_elicitations(void **state)
+{
+    (void)state;
+    run_on_terminal(WORDS("call", "x", "--args", "{}"));
+    server_handshake();
+    server_expect_call("x", "{}");
+    json_int_t id = server_id();
+    assert_elicits("{\"mode\":\"url\",\"message\":\"Log in\",\"url\":\"https://h/\\u001b[2J\"}",
+                   WORDS("https://h/\\x1b[2J\r\nHave you opened it? [y/N] ", "y\n"),
+                   "{\"action\":\"accept\"}");
+    assert_elicits("{\"message\":\"m\"}", WORDS("Answer it? [y/N] ", "\n"), "{\"action\":\"decline\"}");
+    /* a type that would move the cursor; several choices; choices with titles; a text that may be left out */
+    assert_elicits("{\"message\":\"m\",\"requestedSchema\":{\"properties\":{\"t\":{\"type\":\"\\u001b[2J\"},"
+                   "\"s\":{\"title\":"
+                   "\"Some\",\"description\":\"of "
+                   "them\",\"type\":\"array\",\"items\":{\"anyOf\":[{\"const\":\"a\",\"title\":\"A\"},{"
+                   "\"const\":\"b\"}]}},\"o\":{\"type\":\"string\",\"oneOf\":[{\"const\":\"x\"},{\"const\":"
+                   "\"y\"}]},\"f\":{\"type\":"
+                   "\"boolean\"}}}}",
+                   WORDS("Answer it? [y/N] ", "y\n", "t (\\x1b[2J), or nothing: ", "\n",
+                         "Some, of them (a, b), or nothing: ", "a, c\n", "That does not fit.", "b , a\n",
+                         "o (x, y), or nothing: ", "y\n", "f (boolean), or nothing: ", "no\n"),
+                   "{\"action\":\"accept\",\"content\":{\"s\":[\"b\",\"a\"],\"o\":\"y\",\"f\":false}}");
+    char answer[100];
+    snprintf(answer, sizeof answer, "{\"jsonrpc\":\"2.0\",\"id\":%lld,\"result\":{\"content\":[]}}",
+             (long long)id);
+    server_send(answer);
+    assert_int_equal(run_finish(), 0);
+}
+
 static void streamed_text(void **state)
 {
     (void)state;
@@ -413,6 +462,7 @@ int main(void)
                                        TEST(resources_and_prompts),
                                        TEST(subscriptions),
                                        TEST(elicitation_on_a_terminal),
+                                       TEST(more_elicitations),
                                        TEST(streamed_text)};
     return cmocka_run_group_tests_name("mcp-cli: eras", tests, NULL, NULL);
 }
