@@ -389,6 +389,40 @@ static void test_closed_when_done(void **state)
     mcp_call_finish(kept);
 }
 
+static uint64_t date; /* seconds since 1970 */
+
+static uint64_t unix_time_ms(void *context)
+{
+    (void)context;
+    return date * 1000 + 9;
+}
+
+static void test_dates(void **state)
+{
+    static const struct {
+        uint64_t seconds;
+        const char *text;
+    } cases[] = {
+        {0, "1970-01-01T00:00:00.009Z"},          {951825599, "2000-02-29T11:59:59.009Z"},
+        {1709164800, "2024-02-29T00:00:00.009Z"}, {1735689599, "2024-12-31T23:59:59.009Z"},
+        {1785240000, "2026-07-28T12:00:00.009Z"}, {4107542400, "2100-03-01T00:00:00.009Z"},
+    };
+    const struct mcp_task_config with_clock = {.unix_time_ms = unix_time_ms};
+    struct mcp_server_config config = task_config();
+
+    (void)state;
+    client_stop(&client);
+    client = (struct client){0};
+    task_start(&config, &with_clock);
+    client_initialise(&client, "2025-11-25");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        date = cases[i].seconds;
+        client_tell(&client, CALL("1", "now", AS_TASK));
+        if (strstr(client.last, cases[i].text) == NULL)
+            fail_msg("%s is not in %s", cases[i].text, client.last);
+    }
+}
+
 static void test_needs(void **state)
 {
     struct client other = {0};
@@ -429,6 +463,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_asks, set_up, task_tear_down),
         cmocka_unit_test_setup_teardown(test_closed_while_told, set_up, task_tear_down),
         cmocka_unit_test_setup_teardown(test_closed_when_done, set_up, task_tear_down),
+        cmocka_unit_test_setup_teardown(test_dates, set_up, task_tear_down),
         cmocka_unit_test_setup_teardown(test_needs, set_up, task_tear_down),
     };
 

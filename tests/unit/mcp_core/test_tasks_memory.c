@@ -132,6 +132,46 @@ static void test_of_a_principal(void **state)
     fail_each(live_without_session, NULL);
 }
 
+/* A client that could not be told of its task has none, and the handler hears that nobody waits. */
+static void test_of_an_answer_that_is_lost(void **state)
+{
+    static char title[600];
+    struct mcp_server_config config = task_config();
+    struct mcp_server_statistics statistics;
+    size_t lost = 0;
+
+    (void)state;
+    memset(title, 't', sizeof(title) - 1);
+    config.title = title; /* too long for an answer without memory */
+    for (size_t fail_at = 1; fail_at < 10; fail_at++) {
+        task_set_up(NULL);
+        client_stop(&client);
+        client = (struct client){0};
+        task_start(&config, NULL);
+        client.on_message = count_answers;
+        client.memory.allocations = 0;
+        client.memory.fail_at = fail_at;
+        client.memory.fail_from = true;
+        answers = 0;
+        client_tell(&client, REQUEST("1", "tools/call", "\"name\":\"must\"," MODERN));
+        client.memory.fail_at = 0;
+        assert_int_equal(answers, 1);
+        mcp_server_get_statistics(client.server, &statistics);
+        if (kept != NULL && strstr(client.last, "\"error\"") != NULL) {
+            assert_int_equal(cancelled_count, 1);
+            assert_int_equal(statistics.tasks, 1); /* hidden, until the handler has ended */
+            mcp_call_finish(kept);
+            mcp_server_get_statistics(client.server, &statistics);
+            assert_int_equal(statistics.tasks, 0);
+            lost++;
+        } else if (kept != NULL) {
+            mcp_call_finish(kept);
+        }
+        task_tear_down(NULL);
+    }
+    assert_true(lost > 0);
+}
+
 /* What has been said once needs no more memory than the pool has. */
 static void test_no_allocation_when_warm(void **state)
 {
@@ -178,6 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_of_a_session),
         cmocka_unit_test(test_of_a_principal),
+        cmocka_unit_test(test_of_an_answer_that_is_lost),
         cmocka_unit_test(test_no_allocation_when_warm),
     };
 
