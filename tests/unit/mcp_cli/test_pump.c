@@ -225,6 +225,22 @@ static void test_reader_is_gone(void **state)
     }
 }
 
+/* It has closed both ends: nobody is there to be told of an error. */
+static void test_host_is_gone(void **state)
+{
+    (void)state;
+    void (*const plays[])(int) = {play_nothing, play_talker};
+    for (size_t i = 0; i < 2; i++) {
+        int input[2], output[2], cause;
+        assert_int_equal(pipe(input) | pipe(output), 0);
+        close(input[1]);
+        close(output[0]);
+        assert_int_equal(pump(input[0], output[1], plays[i], &cause), PUMP_HOST_GONE);
+        close(input[0]);
+        close(output[1]);
+    }
+}
+
 static void test_full_disk(void **state)
 {
     (void)state;
@@ -274,9 +290,13 @@ static void test_no_poll(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),       cmocka_unit_test(test_slow_reader),
-        cmocka_unit_test(test_server_ends), cmocka_unit_test(test_reader_is_gone),
-        cmocka_unit_test(test_full_disk),   cmocka_unit_test(test_unreadable_input),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_slow_reader),
+        cmocka_unit_test(test_server_ends),
+        cmocka_unit_test(test_reader_is_gone),
+        cmocka_unit_test(test_host_is_gone),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_unreadable_input),
         cmocka_unit_test(test_no_poll),
     };
     (void)signal(SIGPIPE, SIG_IGN);

@@ -85,8 +85,21 @@ static void read_server(struct pump *pump)
     }
 }
 
-/* What is of no interest has the descriptor -1: an end that was seen would wake poll(2) again and again. The
- * output alone is always watched, so that the end of an idle host is seen. */
+static int read_input(struct pump *pump)
+{
+    int cause = fill(&pump->up, pump->input, &pump->input_ended);
+    if (pump->input_ended)
+        (void)shutdown(pump->server, SHUT_WR);
+    return cause;
+}
+
+/* A host that has closed both of its ends has gone, and misses nothing. */
+static enum pump_end output_failed(const struct pump *pump, int cause)
+{
+    return pump->input_ended && cause == EPIPE ? PUMP_HOST_GONE : PUMP_OUTPUT;
+}
+
+/* What is of no interest has the descriptor -1: an end that was seen would wake poll(2) again and again. */
 static struct pollfd watch(int fd, short events)
 {
     return (struct pollfd){.fd = events != 0 ? fd : -1, .events = events};
@@ -102,12 +115,14 @@ enum pump_end pump_run(int input, int output, int server, int *cause)
     pump.output_is_socket = fstat(output, &status) == 0 && S_ISSOCK(status.st_mode);
     *cause = 0;
     while (!pump.ended || !is_empty(&pump.down)) {
-        short from_server = is_empty(&pump.down) && !pump.ended ? POLLIN : 0;
+        short from_host = is_empty(&pump.up) && !pump.input_ended && !pump.deaf ? POLLIN : 0;
         short to_server = !is_empty(&pump.up) && !pump.deaf ? POLLOUT : 0;
+        short from_server = is_empty(&pump.down) && !pump.ended ? POLLIN : 0;
+        short to_host = is_empty(&pump.down) ? 0 : POLLOUT;
         struct pollfd fds[] = {
-            watch(input, is_empty(&pump.up) && !pump.input_ended && !pump.deaf ? POLLIN : 0),
+            watch(input, from_host),
             watch(server, (short)(from_server | to_server)),
-            {.fd = output, .events = is_empty(&pump.down) ? 0 : POLLOUT},
+            {.fd = output, .events = to_host}, /* always: so the end of an idle host is seen */
         };
         if (poll(fds, 3, -1) < 0) {
             if (errno == EINTR)
@@ -115,23 +130,16 @@ enum pump_end pump_run(int input, int output, int server, int *cause)
             *cause = errno;
             return PUMP_SYSTEM;
         }
-        if (fds[2].revents & POLLOUT)
-            *cause = write_output(&pump);
-        else if (fds[2].revents != 0)
-            *cause = EPIPE;
+        if (fds[0].revents != 0 && (*cause = read_input(&pump)) != 0)
+            return PUMP_INPUT;
+        if (fds[2].revents != 0)
+            *cause = fds[2].revents & POLLOUT ? write_output(&pump) : EPIPE;
         if (*cause != 0)
-            return PUMP_OUTPUT;
+            return output_failed(&pump, *cause);
         if (to_server != 0 && (fds[1].revents & ~POLLIN))
             write_server(&pump);
         if (from_server != 0 && (fds[1].revents & ~POLLOUT))
             read_server(&pump);
-        if (fds[0].revents != 0) {
-            *cause = fill(&pump.up, input, &pump.input_ended);
-            if (*cause != 0)
-                return PUMP_INPUT;
-            if (pump.input_ended)
-                (void)shutdown(server, SHUT_WR);
-        }
     }
     return pump.input_ended && !pump.lost ? PUMP_ANSWERED : PUMP_SERVER_ENDED;
 }

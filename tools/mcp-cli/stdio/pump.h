@@ -15,6 +15,7 @@
 
 enum pump_end {
     PUMP_ANSWERED,     /* the input ended, the server took all of it, answered and closed the connection */
+    PUMP_HOST_GONE,    /* the input ended, and nobody reads the output any more */
     PUMP_SERVER_ENDED, /* the server closed the connection before; what it sent is delivered */
     PUMP_INPUT,        /* the input cannot be read: *cause */
     PUMP_OUTPUT,       /* the output takes no more: *cause, EPIPE when its reader is gone */

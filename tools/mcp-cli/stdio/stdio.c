@@ -50,6 +50,7 @@ static enum status carry(const struct session *session, const struct endpoint *e
     connection_close(&connection);
     switch (end) {
     case PUMP_ANSWERED:
+    case PUMP_HOST_GONE:
         return STATUS_OK;
     case PUMP_SERVER_ENDED:
         return error_set(error, STATUS_CONNECTION, "%s: the server has closed the connection. %s",
