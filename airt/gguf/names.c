@@ -70,29 +70,29 @@ static int spend(struct gguf_reader *reader, struct names *names)
     return work_spend(reader->work, compared);
 }
 
-int gguf_sort_names(struct gguf_reader *reader, const void *first, size_t stride, uint32_t count,
+int gguf_sort_names(struct gguf_reader *reader, const void *names, size_t stride, uint32_t count,
                     uint32_t *order, uint32_t *twice)
 {
-    struct names names = {
-        .bytes = reader->gguf->file.bytes, .first = first, .stride = stride, .order = order};
+    struct names sorted = {
+        .bytes = reader->gguf->file.bytes, .first = names, .stride = stride, .order = order};
     int rc = 0;
 
     for (uint32_t i = 0; i < count; i++)
         order[i] = i;
     for (size_t root = count / 2; root-- > 0 && rc == 0;) {
-        sift(&names, root, count);
-        rc = spend(reader, &names);
+        sift(&sorted, root, count);
+        rc = spend(reader, &sorted);
     }
     for (size_t left = count; left-- > 1 && rc == 0;) {
         swap(order, 0, left);
-        sift(&names, 0, left);
-        rc = spend(reader, &names);
+        sift(&sorted, 0, left);
+        rc = spend(reader, &sorted);
     }
     *twice = count;
     for (uint32_t i = 1; i < count && rc == 0; i++) {
-        if (compare_places(&names, i - 1, i) == 0)
+        if (compare_places(&sorted, i - 1, i) == 0)
             *twice = order[i] > order[i - 1] ? order[i] : order[i - 1];
-        rc = spend(reader, &names);
+        rc = spend(reader, &sorted);
     }
     return rc;
 }

@@ -129,13 +129,14 @@ static json_t *describe_tensors(const struct gguf_file *file)
         const struct gguf_tensor *tensor = &file->tensors[i];
         json_t *entry = json_object();
         json_t *shape = json_array();
+        uint64_t offset = file->data_start + tensor->offset;
 
         for (uint32_t j = 0; j < tensor->dimensions; j++)
             json_array_append_new(shape, json_integer((json_int_t)tensor->counts[j]));
         json_object_set_new(entry, "name", json_text(file->bytes + tensor->name.at, tensor->name.length));
         json_object_set_new(entry, "type", json_string(tensor_type_info(tensor->type)->name));
         json_object_set_new(entry, "shape", shape);
-        json_object_set_new(entry, "offset", json_integer((json_int_t)(file->data_start + tensor->offset)));
+        json_object_set_new(entry, "offset", json_integer((json_int_t)offset));
         json_object_set_new(entry, "bytes", json_integer((json_int_t)tensor->size));
         json_array_append_new(tensors, entry);
     }

@@ -99,6 +99,7 @@ static int make(struct request *request, const struct gguf *vocabulary)
         parameters += weights[i].columns * (weights[i].rows > 0 ? weights[i].rows : 1);
     }
     writer_end(&head, 3, GGUF_ALIGNMENT);
+    size += head.size;
 
     out = fopen(request->out, "wb");
     if (out == NULL || !write_model(out, request, &head, weights, count))
@@ -109,7 +110,7 @@ static int make(struct request *request, const struct gguf *vocabulary)
         unlink(request->out);
     if (status == 0 && request->json)
         printf("{\"tensors\": %zu, \"parameters\": %llu, \"bytes\": %llu}\n", count,
-               (unsigned long long)parameters, (unsigned long long)(head.size + size));
+               (unsigned long long)parameters, (unsigned long long)size);
     free(weights);
     free(head.bytes);
     return status;

@@ -149,7 +149,8 @@ static int quantize(struct job *job, const struct mix *mix, bool as_json)
 {
     const struct gguf_file *file = &job->model->file;
     struct writer head;
-    uint64_t size = 0;
+    uint64_t before = file->data_start + file->data_size;
+    uint64_t size;
     int status;
 
     job->types = calloc(file->tensor_count, sizeof(*job->types));
@@ -158,13 +159,13 @@ static int quantize(struct job *job, const struct mix *mix, bool as_json)
     choose_types(job, mix);
     write_head(job, &head);
     status = write_model(job, &head);
+    size = head.size;
     for (uint32_t i = 0; i < file->tensor_count; i++)
         size += round_up(tensor_row_size(job->types[i], file->tensors[i].counts[0]) *
                          row_count(&file->tensors[i]));
     if (status == 0 && as_json)
         printf("{\"tensors\": %u, \"bytes\": %llu, \"bytes_before\": %llu}\n", file->tensor_count,
-               (unsigned long long)(head.size + size),
-               (unsigned long long)(file->data_start + file->data_size));
+               (unsigned long long)size, (unsigned long long)before);
     free(head.bytes);
     free(job->types);
     return status;

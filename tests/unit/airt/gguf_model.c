@@ -5,19 +5,23 @@
 
 #include "tensor/quantize.h"
 
+/* NULL: there is none, or none is asked for. */
+static const struct gguf_key *find(const struct gguf_file *file, const char *name)
+{
+    return name != NULL ? gguf_key_find(file, name, strlen(name)) : NULL;
+}
+
 /* A copy of the keys, but for what is changed. */
 static void copy_keys(struct writer *head, const struct gguf_file *file, const struct change *change)
 {
-    const struct gguf_key *changed =
-        change->key != NULL ? gguf_key_find(file, change->key, strlen(change->key)) : NULL;
+    const struct gguf_key *changed = find(file, change->key);
 
-    const struct gguf_key *without =
-        change->without != NULL ? gguf_key_find(file, change->without, strlen(change->without)) : NULL;
+    const struct gguf_key *without = find(file, change->without);
 
     for (uint32_t i = 0; i < file->key_count; i++)
         if ((&file->keys[i] != changed || change->again) && &file->keys[i] != without)
             write_key_of(head, file, &file->keys[i]);
-    if (change->raw == NULL)
+    if (change->raw == NULL || change->key == NULL)
         return;
     head->keys++;
     writer_text(head, change->key, strlen(change->key));

@@ -365,12 +365,8 @@ static void sha256(void **state)
 static int load_with(const struct airt_options *options)
 {
     struct work work = {.hooks = &hooks};
-    int rc = gguf_load(&work, options, &source, &gguf, &error);
 
-    if (rc == 0)
-        return 0;
-    gguf = NULL;
-    return rc;
+    return gguf_load(&work, options, &source, &gguf, &error);
 }
 
 static void memory_is_limited(void **state)
