@@ -30,6 +30,7 @@ struct tokenizer {
     uint32_t byte_ids[256];        /* VOCABULARY_NONE: no token is this byte */
     struct bpe_merge *merges;      /* BPE: by rank */
     struct lookup pairs;           /* BPE: numbers of merges by their left and right */
+    uint32_t unknown;              /* for text that no token is; VOCABULARY_NONE: it is left out */
     uint32_t markers[MARKERS_MAX]; /* what templates put around messages */
     uint32_t marker_count;
     uint32_t ends[MARKERS_MAX]; /* those that end an answer */

@@ -47,7 +47,6 @@ static bool spm_pair(const void *context, const struct symbol *left, const struc
 
 static void emit(const struct spm *spm, const struct symbol *symbol, struct token_list *list)
 {
-    const struct vocabulary *vocabulary = spm->tokenizer->vocabulary;
     bool unknown = false;
 
     if (symbol->id != VOCABULARY_NONE) {
@@ -61,8 +60,8 @@ static void emit(const struct spm *spm, const struct symbol *symbol, struct toke
             token_list_add(list, id);
         unknown = unknown || id == VOCABULARY_NONE;
     }
-    if (unknown && vocabulary->unknown != VOCABULARY_NONE)
-        token_list_add(list, vocabulary->unknown);
+    if (unknown && spm->tokenizer->unknown != VOCABULARY_NONE)
+        token_list_add(list, spm->tokenizer->unknown);
 }
 
 static int encode(const struct spm *spm, struct work *work, struct merger *merger, size_t length,

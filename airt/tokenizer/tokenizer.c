@@ -145,6 +145,10 @@ static void find_markers(struct tokenizer *tokenizer)
         if (id != VOCABULARY_NONE && !tokenizer_is_word(vocabulary, id))
             add_marker(tokenizer, id, marker_names[i].ends);
     }
+    /* A file may name one of these; still, no text makes it. */
+    tokenizer->unknown = vocabulary->unknown;
+    if (contains(tokenizer->markers, tokenizer->marker_count, vocabulary->unknown))
+        tokenizer->unknown = VOCABULARY_NONE;
 }
 
 enum token_kind tokenizer_kind(const struct tokenizer *tokenizer, uint32_t id)

@@ -120,6 +120,12 @@ static void test_unknown(void **state)
                                false, false),
                         "260 261");
     tokenizer_destroy(&hooks, tokenizer);
+
+    /* No text makes the end of an answer. */
+    small.vocabulary.unknown = small.vocabulary.eos;
+    tokenizer = small_tokenizer(&small);
+    assert_string_equal(ids_of(tokenizer, "\xe2\x98\x83", false, false), "");
+    tokenizer_destroy(&hooks, tokenizer);
 }
 
 static void start_bpe(enum pretokenizer pretokenizer)
