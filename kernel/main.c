@@ -15,7 +15,7 @@
 
 static int add(struct mcp_server *server, const struct boot_info *boot, const struct options *options)
 {
-    int error = model_start(boot, options->model);
+    int error = model_start(boot, options->model, options->instructions);
     if (error == 0)
         error = mcp_server_enable_tasks(server, NULL);
     if (error == 0)

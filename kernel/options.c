@@ -32,6 +32,18 @@ static bool set_panic(struct options *options, const char *value, size_t length)
     return true;
 }
 
+static bool set_instructions(struct options *options, const char *value, size_t length)
+{
+    static const char *const sets[] = {"sse2", "avx2"};
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+        if (word_is(value, length, sets[i])) {
+            options->instructions = sets[i];
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A PVH loader names no modules: the word gives the first nameless one its name. */
 static bool name_module(struct boot_info *info, const char *value, size_t length)
 {
@@ -161,6 +173,8 @@ void options_parse(struct boot_info *info, struct options *options)
             good = set_log(options, value, value_length);
         else if (word_is(at, name_length, "model"))
             good = copy_name(options->model, value, value_length);
+        else if (word_is(at, name_length, "instructions"))
+            good = set_instructions(options, value, value_length);
         else if (word_is(at, name_length, "module"))
             good = name_module(info, value, value_length);
         else if (word_is(at, name_length, "policy"))

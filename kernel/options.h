@@ -6,6 +6,7 @@
  *   log=error|warning|info|debug
  *   log=vsock:PORT           the log goes to this port of the host, too (service/log_export.h)
  *   model=NAME               the boot module to load at the start (default: the first)
+ *   instructions=sse2|avx2   what inference uses of the CPU (default: the best that it has)
  *   module=NAME              what to call a boot module that came without a name
  *   policy=RULES             who may connect, and what each may do, as <service/policy.h> has it
  *   policy=share:PATH        the same, in a file of the share
@@ -40,6 +41,7 @@ struct options {
     enum log_level log;
     uint32_t log_port;             /* 0: none given */
     char model[BOOT_NAME_MAX + 1]; /* "": none given */
+    const char *instructions;      /* NULL: none given */
     struct option_text policy;     /* NULL: none given */
     size_t mmio_count;
     struct option_mmio mmio[OPTIONS_MMIO_MAX];

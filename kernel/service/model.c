@@ -17,6 +17,7 @@
 
 static struct airt_error first_error; /* why there is no model from the start */
 static const struct boot_info *boot_modules;
+static const char *instruction_set; /* NULL: the best */
 
 /* ---- the models in use ---- */
 
@@ -124,7 +125,8 @@ static int load(const struct airt_source *source, struct airt_error *error)
 {
     static const struct airt_hooks hooks = {
         .alloc = kernel_airt_alloc, .free = kernel_airt_free, .yield = yield, .clock_us = clock_us};
-    const struct airt_options options = {.memory_max = memory_for_models()};
+    const struct airt_options options = {.instruction_set = instruction_set,
+                                         .memory_max = memory_for_models()};
     uint64_t start = timer_now_us();
     struct airt_model *loaded;
     int result = airt_load_with(&hooks, &options, source, &loaded, error);
@@ -272,8 +274,9 @@ int model_load(const char *path, struct airt_error *error)
     return result;
 }
 
-int model_start(const struct boot_info *boot, const char *name)
+int model_start(const struct boot_info *boot, const char *name, const char *instructions)
 {
+    instruction_set = instructions;
     boot_modules = boot;
     if (name[0] == '\0' && boot->module_count > 0)
         name = boot->modules[0].name;

@@ -11,9 +11,9 @@
 #include <airt/airt.h>
 #include <arch/boot_info.h>
 
-/* Loads the first model and starts the workers. A missing or malformed model is logged; infer then says that
- * there is none. Returns 0 or a negative errno. */
-int model_start(const struct boot_info *boot, const char *name);
+/* Loads the first model and starts the workers. `instructions`: what inference may use of the CPU, or NULL. A
+ * missing or malformed model is logged; infer then says that there is none. Returns 0 or a negative errno. */
+int model_start(const struct boot_info *boot, const char *name, const char *instructions);
 
 /* Replaces the model by the boot module, or else the file of the share, called `path`. The old one stays when
  * that fails. Returns 0, or a negative errno (-ENOENT: there is neither) with *error set. In the share's

@@ -76,6 +76,9 @@ static void test_every_value(void **state)
     assert_int_equal(options.log, LOG_DEBUG);
     assert_string_equal(options.model, "guide.kv");
     assert_int_equal(options.log_port, 0);
+    assert_null(options.instructions);
+    parse("instructions=avx2 instructions=sse2");
+    assert_string_equal(options.instructions, "sse2");
     parse("log=vsock:6000 log=debug");
     assert_int_equal(options.log_port, 6000);
     assert_int_equal(options.log, LOG_DEBUG);
@@ -122,6 +125,14 @@ static void test_ports_that_are_none(void **state)
         assert_int_equal(options.log_port, 0);
         expect_warning(warning);
     }
+}
+
+static void test_an_instruction_set_that_is_none(void **state)
+{
+    (void)state;
+    parse("instructions=avx3");
+    assert_null(options.instructions);
+    expect_warning("command line: cannot use 'instructions=avx3'");
 }
 
 static void test_what_makes_no_sense_is_logged_and_changes_nothing(void **state)
@@ -315,6 +326,7 @@ int main(void)
         cmocka_unit_test_setup(test_the_policy_is_kept_as_it_stands, start),
         cmocka_unit_test_setup(test_the_last_one_wins, start),
         cmocka_unit_test_setup(test_ports_that_are_none, start),
+        cmocka_unit_test_setup(test_an_instruction_set_that_is_none, start),
         cmocka_unit_test_setup(test_what_makes_no_sense_is_logged_and_changes_nothing, start),
         cmocka_unit_test_setup(test_words_that_others_heed, start),
         cmocka_unit_test_setup(test_name_lengths, start),

@@ -153,7 +153,7 @@ static int start(void **state)
                                           .ranges = {{.base = 0, .size = 4096}},
                                           .modules = {{.base = 0, .size = 10, .name = "a.kv"}}};
     (void)state;
-    return model_start(&boot, "");
+    return model_start(&boot, "", NULL);
 }
 
 static size_t number_of(const struct airt_model *model)
