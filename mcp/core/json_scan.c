@@ -335,7 +335,7 @@ static bool scan_key(struct scan *scan)
 
 /* An array or object that is open. */
 struct level {
-    size_t container, last; /* its token, and that of the last value in it; 0: none */
+    uint32_t container, last; /* its token, and that of the last value in it; 0: none */
     char closer;
 };
 
@@ -349,15 +349,17 @@ static bool scan_document(struct scan *scan)
     for (;;) {
         /* at a value */
         bool opened = at_char(scan, '{') || at_char(scan, '[');
+        uint32_t token;
 
         if (scan->at == scan->length)
             return wrong(scan, "the text ends where a value is expected");
+        token = (uint32_t)scan->count;
         if (depth > 0) {
             struct level *level = &levels[depth - 1];
 
             if (level->last != 0)
-                token_at(scan, level->last)->next_sibling = (uint32_t)scan->count;
-            level->last = scan->count;
+                token_at(scan, level->last)->next_sibling = token;
+            level->last = token;
             token_at(scan, level->container)->size++;
         }
         if (opened) {
@@ -365,8 +367,7 @@ static bool scan_document(struct scan *scan)
 
             if (depth == MCP_JSON_DEPTH_MAX)
                 return wrong(scan, "nested too deeply");
-            levels[depth++] =
-                (struct level){.container = scan->count, .last = 0, .closer = is_object ? '}' : ']'};
+            levels[depth++] = (struct level){.container = token, .closer = is_object ? '}' : ']'};
             (void)add_token(scan, is_object ? MCP_JSON_OBJECT : MCP_JSON_ARRAY, scan->at++);
             skip_space(scan);
         } else if (!scan_scalar(scan)) {
