@@ -103,6 +103,7 @@ class EverythingByStdio(Client):
         self.cli("call", "get-sum", "a=2", status=1)
         self.assertIn("temperature", self.json("call", "get-structured-content", "location=New York"))
         self.assertIn("image/png", self.cli("call", "get-tiny-image"))
+        self.assertIn("Research", self.cli("call", "simulate-research-query", "topic=unikernels"))
         self.assertIn("completed", self.cli("call", "trigger-long-running-operation", "duration=1", "steps=5"))
 
     def test_resources(self):
@@ -166,6 +167,11 @@ class ConformanceByStdio(Client):
                 self.cli("--protocol-era", era, "prompt", "test_prompt_with_arguments", "arg1=a", "arg2=b")
                 self.cli("--protocol-era", era, "ping")
 
+    def test_tasks(self):
+        self.assertIn("Computed", self.cli("call", "slow_compute", "seconds=0.2"))
+        self.assertIn("intentionally", self.cli("call", "failing_job", status=1))
+        self.assertIn("intentionally", self.cli("call", "protocol_error_job", status=1))
+
     def test_input(self):
         """Roots are answered in the midst of a call; a person is not there to be asked."""
         self.assertIn("file://", self.cli("--root", self.folder.path, "call", "test_input_required_result_list_roots"))
@@ -191,7 +197,7 @@ class ConformanceByHttp(ConformanceByStdio):
 
 class Completion(ConformanceByStdio):
     """What a Tab offers, by the scripts that the program prints; the names come from the conformance server."""
-    test_both_eras = test_input = None
+    test_both_eras = test_input = test_tasks = None
 
     def test_script_is_the_installed_one(self):
         for shell, name in (("bash", "mcp-cli.bash"), ("zsh", "_mcp-cli"), ("fish", "mcp-cli.fish")):

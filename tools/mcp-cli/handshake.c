@@ -40,6 +40,8 @@ static json_t *client_info(void)
 json_t *client_capabilities(const struct client *client)
 {
     json_t *capabilities = json_object();
+    if (client->stateless) /* of the older era a request asks for a task, tasks.c has it */
+        json_object_set_new(capabilities, "extensions", json_pack("{s:{}}", META("tasks")));
     if (client->options.roots)
         json_object_set_new(capabilities, "roots", json_object());
     if (client->options.hooks.elicit)

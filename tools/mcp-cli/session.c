@@ -8,6 +8,7 @@
 #include "elicit.h"
 #include "header_arguments.h"
 #include "platform.h"
+#include "tasks.h"
 
 #define PAGES_MAX 1000 /* of a list: a server whose list has no end is cut off */
 
@@ -236,7 +237,22 @@ enum status session_call(struct session *session, const char *tool, json_t *argu
     json_t *params = json_pack("{s:s, s:o}", "name", tool, "arguments", arguments);
     if (!params)
         return error_set(error, STATUS_USAGE, "the name of the tool is not UTF-8");
+    if (json_object_get(json_object_get(session->client.server, "capabilities"), "tasks")) {
+        json_t *tools = NULL;
+        struct error ignored; /* without a list the call is a plain one */
+        session_tools(session, &tools, &ignored);
+        if (task_is_required(&session->client, session_find_tool(tools, tool)))
+            json_object_set_new(params, "task", json_object());
+    }
     status = session_request(session, "tools/call", tool, params, result, error);
+    if (status == STATUS_OK) {
+        struct error cause;
+        status = task_follow(&session->client, result, &cause);
+        if (status == STATUS_TOOL)
+            error_set(error, status, "%.100s: %.900s", tool, cause.text);
+        else if (status != STATUS_OK)
+            *error = cause;
+    }
     if (status == STATUS_OK && json_is_true(json_object_get(*result, "isError")))
         return tool_failed(tool, *result, error);
     return status;

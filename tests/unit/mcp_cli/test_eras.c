@@ -449,6 +449,95 @@ static void streamed_text(void **state)
     assert_string_equal(harness.screen, "piece1 piece2 end\r\n");
 }
 
+#define TASK(status) "\"taskId\":\"t\",\"status\":\"" status "\",\"pollIntervalMs\":1,\"pollInterval\":1"
+
+static void a_task(void **state)
+{
+    (void)state;
+    AUTO("--root", "/", "call", "x", "--args", "{}");
+    server_discovered();
+    json_t *meta = server_expect_stateless("tools/call", "{\"name\":\"x\",\"arguments\":{}}");
+    json_t *can = json_object_get(meta, "io.modelcontextprotocol/clientCapabilities");
+    assert_non_null(json_object_get(json_object_get(can, "extensions"), "io.modelcontextprotocol/tasks"));
+    json_decref(meta);
+    server_reply("{\"resultType\":\"task\"," TASK("working") "}");
+    json_decref(server_expect_stateless("tasks/get", "{\"taskId\":\"t\"}"));
+    server_reply("{" TASK("input_required") ",\"inputRequests\":{\"r\":{\"method\":\"roots/list\"}}}");
+    json_decref(server_expect_stateless("tasks/update",
+                                        "{\"taskId\":\"t\",\"inputResponses\":{\"r\":{\"roots\":[{\"uri\":"
+                                        "\"file:///\",\"name\":\"/\"}]}}}"));
+    server_reply("{}");
+    json_decref(server_expect_stateless("tasks/get", "{\"taskId\":\"t\"}"));
+    /* the answer is on its way: the question is not answered twice */
+    server_reply("{" TASK("input_required") ",\"inputRequests\":{\"r\":{\"method\":\"roots/list\"}}}");
+    json_decref(server_expect_stateless("tasks/get", "{\"taskId\":\"t\"}"));
+    server_reply("{" TASK("completed") ",\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"ok\"}]}}");
+    assert_int_equal(run_finish(), 0);
+    assert_string_equal(harness.out, "ok\n");
+
+    static const char *const ends[][2] = {
+        {TASK("failed") ",\"error\":{\"code\":-32603,\"message\":\"broken\"}", "x: broken (error -32603)"},
+        {TASK("cancelled") ",\"statusMessage\":\"enough\"", "x: the task was cancelled: enough"},
+        {TASK("completed"), "x: the task completed without a result"},
+        {"\"taskId\":\"t\"", "x: the server's task has no status, or no id"},
+        {"\"status\":\"working\"", "x: the server's task has no status, or no id"},
+    };
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        char text[200];
+        AUTO("call", "x", "--args", "{}");
+        server_discovered();
+        json_decref(server_expect_stateless("tools/call", NULL));
+        snprintf(text, sizeof text, "{\"resultType\":\"task\",%s}", ends[i][0]);
+        server_reply(text);
+        assert_fails(1, ends[i][1]);
+    }
+}
+
+static void a_task_is_cancelled(void **state)
+{
+    (void)state;
+    AUTO("call", "x", "--args", "{}");
+    server_discovered();
+    json_decref(server_expect_stateless("tools/call", NULL));
+    server_reply(
+        "{\"resultType\":\"task\",\"taskId\":\"t\",\"status\":\"working\",\"pollIntervalMs\":60000}");
+    run_interrupt();
+    json_t *message = server_read();
+    /* before the task was there, the call is cancelled */
+    const char *method = json_string_value(json_object_get(message, "method"));
+    assert_true(strcmp(method, "tasks/cancel") == 0 || strcmp(method, "notifications/cancelled") == 0);
+    server_send("{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}");
+    json_decref(message);
+    assert_int_equal(run_finish(), 130);
+}
+
+static void a_task_of_the_older_era(void **state)
+{
+    (void)state;
+    RUN("call", "x", "--args", "{}");
+    server_accept();
+    json_decref(server_read());
+    server_send("{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\","
+                "\"capabilities\":{\"tasks\":{"
+                "\"requests\":{\"tools\":{\"call\":{}}}}}}}");
+    server_expect("notifications/initialized", NULL);
+    server_expect("tools/list", "{}");
+    server_reply("{\"tools\":[{\"name\":\"x\",\"execution\":{\"taskSupport\":\"required\"}}]}");
+    json_t *message = server_read();
+    assert_non_null(json_object_get(json_object_get(message, "params"), "task"));
+    json_decref(message);
+    server_send("{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{\"task\":{" TASK("working") "}}}");
+    server_expect("tasks/get", "{\"taskId\":\"t\"}");
+    server_reply("{" TASK("completed") "}");
+    message = server_read();
+    assert_string_equal(json_string_value(json_object_get(message, "method")), "tasks/result");
+    json_decref(message);
+    server_send(
+        "{\"jsonrpc\":\"2.0\",\"id\":5,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"ok\"}]}}");
+    assert_int_equal(run_finish(), 0);
+    assert_string_equal(harness.out, "ok\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
 
 int main(void)
@@ -463,6 +552,9 @@ int main(void)
                                        TEST(subscriptions),
                                        TEST(elicitation_on_a_terminal),
                                        TEST(more_elicitations),
-                                       TEST(streamed_text)};
+                                       TEST(streamed_text),
+                                       TEST(a_task),
+                                       TEST(a_task_is_cancelled),
+                                       TEST(a_task_of_the_older_era)};
     return cmocka_run_group_tests_name("mcp-cli: eras", tests, NULL, NULL);
 }

@@ -60,6 +60,8 @@ static void mirror(struct exchange *exchange, const json_t *message)
     const char *name = json_string_value(json_object_get(params, "name"));
     if (strcmp(method, "resources/read") == 0)
         name = json_string_value(json_object_get(params, "uri"));
+    else if (strncmp(method, "tasks/", 6) == 0) /* of the extension io.modelcontextprotocol/tasks */
+        name = json_string_value(json_object_get(params, "taskId"));
     else if (strcmp(method, "tools/call") != 0 && strcmp(method, "prompts/get") != 0)
         name = NULL;
     json_t *value = name ? header_value(name) : NULL;
