@@ -37,7 +37,8 @@ def install():
         shutil.rmtree(NPM / "node_modules", ignore_errors=True)
         (NPM / "package.json").write_text("{}\n")
         try:
-            npm = subprocess.run(["npm", "install", "--prefix", NPM, "--no-audit", "--no-fund", "--ignore-scripts", *PACKAGES],
+            npm = subprocess.run(["npm", "install", "--prefix", NPM, "--no-audit", "--no-fund", "--ignore-scripts",
+                                  "--fetch-retries", "1", "--fetch-retry-mintimeout", "1000", *PACKAGES],
                                  capture_output=True, text=True, check=False, timeout=150)
         except subprocess.TimeoutExpired:
             return "npm install takes too long"

@@ -177,6 +177,16 @@ class Bridge(unittest.TestCase):
         with self.vm.client() as client:
             self.assertEqual(client.tool("health")["status"], "ok")
 
+    def test_signals_by_tcp(self):
+        """Resolving a name and connecting block Ctrl-C for a while."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            host = Host(self, "stdio", "--server", f"tcp:127.0.0.1:{server.getsockname()[1]}")
+            with server.accept()[0] as connection:
+                host.send(b"hello\n")
+                self.assertEqual(connection.recv(100), b"hello\n")
+                host.process.send_signal(signal.SIGINT)
+                self.assertEqual(host.process.wait(TIMEOUT), -signal.SIGINT)
+
     def stall_quickly(self, host):
         os.set_blocking(host.input.fileno(), False)
         try:

@@ -46,6 +46,7 @@ static enum status carry(const struct session *session, const struct endpoint *e
     enum status status = connection_open(&connection, endpoint, session->options.timeout_ms, error);
     if (status != STATUS_OK)
         return status;
+    interrupt_ends(true); /* as any other signal does: nothing is left behind, a pipe's end tells the VM */
     enum pump_end end = pump_run(STDIN_FILENO, STDOUT_FILENO, connection.fd, &cause);
     connection_close(&connection);
     switch (end) {
@@ -110,7 +111,7 @@ enum status stdio_run(struct session *session, int count, char **argv, struct er
     enum status status = check_descriptors(error);
     if (status != STATUS_OK)
         return status;
-    interrupt_ends(true); /* nothing is left behind: a pipe's end tells the VM */
+    interrupt_ends(true);
     (void)signal(SIGPIPE, SIG_IGN);
     if (boots)
         return run_booted(session, count, argv, error);
