@@ -161,29 +161,29 @@ enum token_kind tokenizer_kind(const struct tokenizer *tokenizer, uint32_t id)
 }
 
 int tokenizer_create(struct work *work, const char *name, const struct vocabulary *vocabulary,
-                     struct tokenizer **out, struct airt_error *error)
+                     struct tokenizer **tokenizer, struct airt_error *error)
 {
     const struct airt_hooks *hooks = work->hooks;
-    struct tokenizer *tokenizer = hooks->alloc(hooks->context, sizeof(*tokenizer));
+    struct tokenizer *made = hooks->alloc(hooks->context, sizeof(*made));
     int rc;
 
-    if (tokenizer == NULL)
+    if (made == NULL)
         return message_fail(error, name, -ENOMEM, "no memory for the tokenizer");
-    memset(tokenizer, 0, sizeof(*tokenizer));
-    tokenizer->vocabulary = vocabulary;
-    rc = tokenizer_decode_all(tokenizer, work, name, error);
+    memset(made, 0, sizeof(*made));
+    made->vocabulary = vocabulary;
+    rc = tokenizer_decode_all(made, work, name, error);
     if (rc == 0)
-        rc = prepare_lookups(tokenizer, work, name, error);
+        rc = prepare_lookups(made, work, name, error);
     if (rc == 0 && vocabulary->kind == VOCABULARY_BPE)
-        rc = bpe_prepare(tokenizer, work, name, error);
+        rc = bpe_prepare(made, work, name, error);
     if (rc != 0) {
-        tokenizer_destroy(hooks, tokenizer);
+        tokenizer_destroy(hooks, made);
         if (rc == -EINVAL)
             return rc; /* it is said what is wrong */
         return message_fail(error, name, rc, rc == -ENOMEM ? "no memory for the tokenizer" : "cancelled");
     }
-    find_markers(tokenizer);
-    *out = tokenizer;
+    find_markers(made);
+    *tokenizer = made;
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "small_vocabulary.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 static struct airt_message say(enum airt_role role, const char *text)
 {
@@ -181,8 +182,8 @@ static void test_injection(void **state)
 
         /* The same prompt, with the attack in place of the one byte. */
         assert_int_equal(template_recognise(&small.vocabulary, tokenizer), family->family);
-        (void)strcpy(expected, conversation(tokenizer, family->family, &quiet, 1));
-        (void)strcpy(got, conversation(tokenizer, family->family, &loud, 1));
+        (void)snprintf(expected, sizeof(expected), "%s", conversation(tokenizer, family->family, &quiet, 1));
+        (void)snprintf(got, sizeof(got), "%s", conversation(tokenizer, family->family, &loud, 1));
         end = strchr(expected, '\1');
         assert_non_null(end);
         length = (size_t)(end - expected);
