@@ -165,6 +165,16 @@ int gguf_fail(struct gguf_reader *reader, struct gguf_place place, const char *t
     return -EINVAL;
 }
 
+int gguf_fail_number(struct gguf_reader *reader, struct gguf_place place, const char *before, uint64_t found,
+                     const char *after)
+{
+    start(reader, place);
+    message_text(reader->error, before);
+    message_number(reader->error, found);
+    message_text(reader->error, after);
+    return -EINVAL;
+}
+
 int gguf_fail_numbers(struct gguf_reader *reader, struct gguf_place place, const char *before, uint64_t found,
                       const char *between, uint64_t expected, const char *after)
 {

@@ -32,6 +32,12 @@ int gguf_fetch(struct gguf_reader *reader, uint64_t length);
 /* Reads a part of the file to a place in memory, and yields. */
 int gguf_read(struct gguf_reader *reader, uint64_t offset, void *out, uint64_t length);
 
+/* To be called for every element of a long loop, of `size` bytes: yields now and then. */
+static inline int gguf_step(struct gguf_reader *reader, uint64_t number, size_t size)
+{
+    return (number & 1023) == 1023 ? work_spend(reader->work, 1024 * size) : 0;
+}
+
 /* ---- errors: the caller's `return gguf_fail(...)` ---- */
 
 /* What an error is about: a key or tensor, by name or (unnamed) by number, at a byte of the file. */
@@ -46,6 +52,9 @@ struct gguf_place gguf_tensor_place(const struct gguf_tensor *tensor);
 
 /* -EINVAL, with "FILE: key 'NAME' at byte AT: TEXT". */
 int gguf_fail(struct gguf_reader *reader, struct gguf_place place, const char *text);
+/* TEXT is BEFORE FOUND AFTER: "version 4, expected ...". */
+int gguf_fail_number(struct gguf_reader *reader, struct gguf_place place, const char *before, uint64_t found,
+                     const char *after);
 /* TEXT is BEFORE FOUND BETWEEN EXPECTED AFTER: "string of 10 bytes, 5 left". */
 int gguf_fail_numbers(struct gguf_reader *reader, struct gguf_place place, const char *before, uint64_t found,
                       const char *between, uint64_t expected, const char *after);

@@ -96,7 +96,11 @@ static int read_lengths(struct gguf_reader *reader)
 {
     struct plan *plan = &reader->gguf->plan;
     uint32_t experts = 0;
-    int rc = count(reader, ".context_length", true, 1, CONTEXT_MAX, &plan->context_length);
+    int rc;
+
+    if (reader->gguf->file.tensor_count == 0)
+        return gguf_fail(reader, (struct gguf_place){.at = 8}, "no tensors: a vocabulary, not a model");
+    rc = count(reader, ".context_length", true, 1, CONTEXT_MAX, &plan->context_length);
 
     if (rc == 0)
         rc = count(reader, ".embedding_length", true, 1, COUNT_MAX, &plan->embedding_length);
@@ -201,8 +205,8 @@ static int read_rope(struct gguf_reader *reader)
     if (rc != 0)
         return rc;
     if (rope->dimensions % 2 != 0)
-        return gguf_fail_numbers(reader, place_of(reader, ".rope.dimension_count"), "", rope->dimensions,
-                                 ", expected a multiple of ", 2, "");
+        return gguf_fail_number(reader, place_of(reader, ".rope.dimension_count"), "", rope->dimensions,
+                                ", expected a multiple of 2");
     rope->base = ROPE_BASE;
     rc = positive(reader, ".rope.freq_base", false, &rope->base);
     rope->base_sliding = plan->architecture == ARCH_GEMMA3 ? ROPE_BASE : rope->base;

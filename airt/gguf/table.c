@@ -10,6 +10,7 @@
 #include "message.h"
 
 #define KEY_SIZE_MIN 14 /* a length of 8, a name of 1, a type of 4, a value of 1 */
+#define TYPES        "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K"
 #define TENSOR_SIZE_MIN                                                                                      \
     33 /* a length of 8, a name of 1, a count of 4, one dimension of 8, type 4, offset 8 */
 
@@ -120,10 +121,15 @@ static int take_bools(struct gguf_reader *reader, struct gguf_place place, uint6
 {
     const char *bytes = reader->gguf->file.bytes + reader->at;
 
-    for (uint64_t i = 0; i < count; i++)
+    for (uint64_t i = 0; i < count; i++) {
+        int rc = gguf_step(reader, i, 1);
+
+        if (rc != 0)
+            return rc;
         if ((bytes[i] & ~1) != 0)
             return gguf_fail_numbers(reader, place, "a bool of ", (unsigned char)bytes[i], " at byte ",
                                      reader->at + i, ", expected 0 or 1");
+    }
     return 0;
 }
 
@@ -252,7 +258,7 @@ static int take_dimensions(struct gguf_reader *reader, struct gguf_place place, 
         if (rc != 0)
             return rc;
         if (tensor->counts[i] == 0)
-            return gguf_fail_numbers(reader, place, "dimension ", i, " is ", 0, ", expected at least 1");
+            return gguf_fail_number(reader, place, "dimension ", i, " is 0, expected at least 1");
         /* So that its bytes can be counted, too. */
         if (tensor->counts[i] > (UINT64_C(1) << 56) / total)
             return gguf_fail_numbers(reader, place, "dimension ", i, " is ", tensor->counts[i],
@@ -286,9 +292,7 @@ static int take_tensor(struct gguf_reader *reader, uint32_t number, struct gguf_
 
     info = tensor_type_info(type);
     if (info == NULL)
-        return gguf_fail_numbers(reader, place, "numbers of type ", type,
-                                 ", known are F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q", 4,
-                                 "_K, Q5_K, Q6_K");
+        return gguf_fail_number(reader, place, "numbers of type ", type, ", known are " TYPES);
     if (tensor->counts[0] % info->block_count != 0)
         return gguf_fail_numbers(reader, place, "rows of ", tensor->counts[0], " numbers in blocks of ",
                                  info->block_count, "");
@@ -353,7 +357,7 @@ static int read_header(struct gguf_reader *reader)
     if ((file->version & 0xffff) == 0 && file->version != 0)
         return gguf_fail(reader, version, "a big-endian file, only little-endian ones are read");
     if (file->version < 2 || file->version > 3)
-        return gguf_fail_numbers(reader, version, "version ", file->version, ", read are 2 and ", 3, "");
+        return gguf_fail_number(reader, version, "version ", file->version, ", read are 2 and 3");
     rc = take_u64(reader, (struct gguf_place){.at = 8}, &tensors);
     if (rc == 0)
         rc = take_u64(reader, (struct gguf_place){.at = 16}, &keys);
@@ -403,12 +407,10 @@ static int check_data(struct gguf_reader *reader)
     struct gguf_place place = {.at = reader->at};
 
     file->data_start = (reader->at + mask) & ~mask;
-    if (file->data_size == 0) { /* a vocabulary */
+    if (file->data_size == 0) /* a vocabulary: some pad it, some do not */
         file->data_start = reader->at;
-        mask = 0;
-    } else {
+    else
         place = gguf_tensor_place(&file->tensors[file->tensor_count - 1]);
-    }
     if (file->data_start > size || file->data_size > size - file->data_start)
         return gguf_fail_numbers(reader, place, "its data ends at byte ", file->data_start + file->data_size,
                                  " of a file of ", size, ": cut off");

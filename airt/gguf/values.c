@@ -91,9 +91,13 @@ int gguf_get_count(struct gguf_reader *reader, const char *name, bool required, 
     if (!is_whole(type) || key->count == 0)
         return fail_type(reader, key, "a whole number");
     found = whole_at(file, type, key->value);
-    for (uint32_t i = 1; key->type == GGUF_ARRAY && i < key->count; i++)
+    for (uint32_t i = 1; key->type == GGUF_ARRAY && i < key->count && rc == 0; i++) {
         if (whole_at(file, type, key->value + i * gguf_type_size(type)) != found)
             return gguf_fail(reader, gguf_key_place(key), "differs from layer to layer");
+        rc = gguf_step(reader, i, gguf_type_size(type));
+    }
+    if (rc != 0)
+        return rc;
     if (found == UINT64_MAX)
         return gguf_fail(reader, gguf_key_place(key), "a negative number");
     if (found < least)

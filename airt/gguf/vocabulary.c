@@ -116,14 +116,15 @@ static int read_scores(struct gguf_reader *reader)
     scores = gguf_allocate(reader, "the vocabulary", key->count, sizeof(*scores));
     if (scores == NULL)
         return -ENOMEM;
-    for (uint32_t i = 0; i < key->count; i++) {
+    for (uint32_t i = 0; i < key->count && rc == 0; i++) {
         scores[i] = gguf_f32_at(file, key->value + (uint64_t)i * sizeof(*scores));
         if (!(scores[i] >= -1e30f && scores[i] <= 1e30f))
             return gguf_fail_numbers(reader, gguf_key_place(key), "element ", i, " at byte ",
                                      key->value + (uint64_t)i * sizeof(*scores), " is no finite number");
+        rc = gguf_step(reader, i, sizeof(*scores));
     }
     vocabulary->scores = scores;
-    return work_spend(reader->work, key->count);
+    return rc;
 }
 
 static int read_kinds(struct gguf_reader *reader)
@@ -143,7 +144,7 @@ static int read_kinds(struct gguf_reader *reader)
         return -ENOMEM;
     memset(kinds, TOKEN_NORMAL, vocabulary->count);
     vocabulary->kinds = kinds;
-    for (uint32_t i = 0; key != NULL && i < key->count; i++) {
+    for (uint32_t i = 0; key != NULL && i < key->count && rc == 0; i++) {
         uint32_t kind = gguf_u32_at(file, key->value + (uint64_t)i * 4);
 
         if (kind > TOKEN_BYTE)
@@ -151,8 +152,9 @@ static int read_kinds(struct gguf_reader *reader)
                                      ", expected 0 to 6");
         if (kind != 0)
             kinds[i] = (uint8_t)kind;
+        rc = gguf_step(reader, i, sizeof(kind));
     }
-    return work_spend(reader->work, vocabulary->count);
+    return rc;
 }
 
 static int hexadecimal(char digit)
@@ -188,12 +190,9 @@ static int check_bytes(struct gguf_reader *reader, const struct gguf_key *key)
         if (vocabulary->kinds[i] != TOKEN_BYTE)
             continue;
         byte = named_byte(vocabulary->tokens[i]);
-        if (byte < 0) {
-            (void)gguf_fail(reader, gguf_key_place(key), "token ");
-            message_number(reader->error, i);
-            message_text(reader->error, " stands for a byte, but has not the form <0xNN>");
-            return -EINVAL;
-        }
+        if (byte < 0)
+            return gguf_fail_number(reader, gguf_key_place(key), "token ", i,
+                                    " stands for a byte, but has not the form <0xNN>");
         if (seen[byte] != VOCABULARY_NONE) {
             (void)gguf_fail_numbers(reader, gguf_key_place(key), "token ", i, " stands for the byte ",
                                     (uint64_t)byte, " as token ");

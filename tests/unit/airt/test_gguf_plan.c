@@ -452,6 +452,31 @@ static void vocabulary(void **state)
     assert_int_equal(gguf->plan.layer_count, 0);
     close_model();
 
+    /* Without tensors it is no model; some writers pad it. */
+    {
+        struct writer head;
+        struct airt_source bytes = {.name = "v"};
+
+        writer_begin(&head);
+        writer_key_text(&head, "general.architecture", "llama");
+        writer_key_text(&head, "tokenizer.ggml.model", "llama");
+        writer_key_array(&head, "tokenizer.ggml.tokens", GGUF_STRING, 1);
+        writer_text(&head, "a", 1);
+        writer_key_array(&head, "tokenizer.ggml.scores", GGUF_F32, 1);
+        writer_u32(&head, 0);
+        writer_end(&head, 3, 32);
+        writer_bytes(&head, "\0\0\0\0", 4);
+        bytes.mapped = head.bytes;
+        bytes.size = head.size;
+        assert_int_equal(gguf_load(&work, &(struct airt_options){.context_length = 0}, &bytes, &gguf, &error),
+                         -EINVAL);
+        assert_string_equal(error.text, "v: byte 8: no tensors: a vocabulary, not a model");
+        assert_int_equal(gguf_load_vocabulary(&work, &bytes, &gguf, &error), 0);
+        assert_int_equal(gguf->vocabulary.bos, VOCABULARY_NONE); /* 1 is beyond it */
+        gguf_free(&hooks, gguf);
+        free(head.bytes);
+    }
+
     /* -1 is none. */
     open_model(&(struct change){.key = "tokenizer.ggml.bos_token_id", RAW(U32 "\xff\xff\xff\xff")}, NULL);
     assert_int_equal(gguf->vocabulary.bos, VOCABULARY_NONE);
