@@ -84,7 +84,7 @@ class Clients(unittest.TestCase):
                               text=True, check=False, timeout=3 * TIMEOUT)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
         steps = done.stdout.splitlines()
-        self.assertGreaterEqual(len(steps), 17 if self.large else 15, done.stdout)
+        self.assertGreaterEqual(len(steps), 19 if self.large else 17, done.stdout)
 
     def every_client(self, transport):
         for library, era in (("sdk", "legacy"), ("client", "legacy"), ("client", "auto"), ("client", "modern")):

@@ -81,7 +81,7 @@ await step(`era ${era}: ${stateless ? STATELESS : 'initialize'}`, async () => {
 await step('tools/list', async () => {
     const { tools } = await client.listTools();
     const names = tools.map(tool => tool.name);
-    for (const tool of ['health', 'infer', 'load_model', 'logs', 'metadata']) assert.ok(names.includes(tool), names.join());
+    assert.deepEqual(names.sort(), ['embed', 'health', 'infer', 'load_model', 'logs', 'metadata', 'tokenize']);
     assert.ok(tools.every(tool => tool.outputSchema), 'each has a schema of its result');
 });
 await step('load_model', async () => {
@@ -95,6 +95,10 @@ await step('health', async () => assert.equal((await structured('health')).statu
 await step('metadata', async () => assert.equal((await structured('metadata')).model_name, 'guide'));
 await step('logs', async () => {
     assert.ok((await structured('logs', { limit: 10 })).lines.length > 0);
+});
+for (const tool of ['embed', 'tokenize']) await step(tool, async () => {
+    const result = await call(tool, { text: 'hello' });
+    assert.ok(result.isError && result.content[0].text.includes('no tokens'), 'a dictionary has none');
 });
 await step('a tool that fails', async () => {
     const result = await call('load_model', { path: 'missing.kv' });
