@@ -20,8 +20,11 @@ enum { VALUE_U32 = 4, VALUE_I32 = 5, VALUE_F32 = 6, VALUE_STRING = 8, VALUE_ARRA
 
 static void *grow(struct reference_part *part, size_t size)
 {
-    part->bytes = realloc(part->bytes, part->size + size);
-    assert_non_null(part->bytes);
+    if (part->size + size > part->capacity) {
+        part->capacity = 2 * (part->size + size);
+        part->bytes = realloc(part->bytes, part->capacity);
+        assert_non_null(part->bytes);
+    }
     part->size += size;
     return part->bytes + part->size - size;
 }

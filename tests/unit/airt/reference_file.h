@@ -16,7 +16,7 @@ struct reference_file {
     uint64_t seed;
     struct reference_part {
         uint8_t *bytes;
-        size_t size;
+        size_t size, capacity;
     } values, tensors, data;
     uint64_t value_count, tensor_count;
 };
