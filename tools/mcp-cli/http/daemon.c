@@ -23,10 +23,10 @@
 #define HEAD_MS   30000u       /* for a request's head, and between two requests */
 #define BODY_MS   60000u       /* for its body */
 #define CLOSED_MS                                                                                            \
-    1000u /* for either, from a client that sends nothing more: what it sent is read by then                 \
-           */
-#define TICK_MS    20
-#define IDLE_MS    1000
+    1000u               /* for either, from a client that sends nothing more: what it sent is read by then   \
+                         */
+#define LOOK_MS    500u /* between two looks at those who are slow */
+#define ENDING_MS  20u  /* between two looks whether all is over */
 #define BLOCK_SIZE (16u * 1024) /* of a stream, at once */
 
 /* A TCP connection. */
@@ -64,7 +64,7 @@ struct daemon {
     struct watch http, signals;
     struct peer *peers;
     bool ending;
-    uint64_t ends_at;
+    uint64_t ends_at, looked_at;
 };
 
 /* ---- the gateway's hooks ---- */
@@ -360,6 +360,7 @@ static void notify(void *context, struct MHD_Connection *connection, void **slot
 static void cut_off_slow(struct daemon *daemon)
 {
     uint64_t now = now_ms(NULL);
+    daemon->looked_at = now;
     for (struct peer *peer = daemon->peers; peer != NULL; peer = peer->next) {
         const struct request *request = peer->request;
         if (request != NULL && exchange_state(request->exchange) != EXCHANGE_BODY)
@@ -436,26 +437,27 @@ static int start_http(struct daemon *daemon)
     return loop_add(&daemon->loop, &daemon->http, EPOLLIN);
 }
 
-static int timeout(struct daemon *daemon, const struct gateway_statistics *statistics)
+/* How long nothing need be done, unless a descriptor says so. */
+static int timeout(struct daemon *daemon, uint64_t most)
 {
     MHD_UNSIGNED_LONG_LONG wanted;
-    int most = statistics->exchanges > 0 || daemon->ending ? TICK_MS : IDLE_MS;
-    if (MHD_get_timeout(daemon->mhd, &wanted) == MHD_YES && wanted < (unsigned)most)
+    if (daemon->ending && most > ENDING_MS)
+        most = ENDING_MS;
+    if (MHD_get_timeout(daemon->mhd, &wanted) == MHD_YES && wanted < most)
         return (int)wanted;
-    return most;
+    return (int)most;
 }
 
 static void serve(struct daemon *daemon)
 {
-    struct gateway_statistics statistics;
-    for (;;) {
-        gateway_get_statistics(daemon->gateway, &statistics);
-        if (daemon->ending && (statistics.exchanges == 0 || now_ms(NULL) >= daemon->ends_at))
-            return;
-        loop_run(&daemon->loop, timeout(daemon, &statistics));
-        gateway_tick(daemon->gateway);
-        cut_off_slow(daemon);
+    uint64_t due = 0;
+    while (!daemon->ending || (gateway_exchanges(daemon->gateway) > 0 && now_ms(NULL) < daemon->ends_at)) {
+        loop_run(&daemon->loop, timeout(daemon, due));
         (void)MHD_run(daemon->mhd);
+        due = gateway_tick(daemon->gateway);
+        if (now_ms(NULL) - daemon->looked_at >= LOOK_MS)
+            cut_off_slow(daemon);
+        (void)MHD_run(daemon->mhd); /* what the ticks have woken */
     }
 }
 

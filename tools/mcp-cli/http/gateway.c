@@ -145,34 +145,36 @@ void gateway_probe(struct gateway *gateway)
 /* ---- time ---- */
 
 #define POOL_IDLE_MS 60000u
+#define SWEEP_MS     1000u /* between two looks at all sessions */
 
-static void tick_exchange(struct exchange *exchange, uint64_t now)
+/* Returns when the exchange wants to be looked at again. */
+static uint64_t tick_exchange(struct exchange *exchange, uint64_t now)
 {
     const struct gateway_config *config = &exchange->gateway->config;
-    if (exchange->state == EXCHANGE_WAITING && !exchange->held && now - exchange->since >= config->grace_ms) {
+    if (exchange->state == EXCHANGE_WAITING && !exchange->held) {
+        if (now - exchange->since < config->grace_ms)
+            return exchange->since + config->grace_ms;
         if (exchange->stream != NULL)
             session_stream_begin(exchange->session, exchange->stream);
         else
             exchange_begin_stream(exchange);
     }
     if (exchange->state != EXCHANGE_STREAM)
-        return;
-    if (config->stream_ms != 0 && exchange->session != NULL && now - exchange->since >= config->stream_ms &&
-        exchange->session->primes) {
+        return UINT64_MAX;
+    if (config->stream_ms != 0 && exchange->session != NULL && exchange->session->primes) {
+        if (now - exchange->since < config->stream_ms)
+            return exchange->since + config->stream_ms;
         exchange->over = true;
         exchange_wake(exchange);
     } else if (now - exchange->spoke_at >= config->comment_ms) {
         exchange_probe(exchange);
     }
+    return UINT64_MAX;
 }
 
-void gateway_tick(struct gateway *gateway)
+static void sweep(struct gateway *gateway, uint64_t now)
 {
-    uint64_t now = gateway_now(gateway);
-    for (struct exchange *exchange = gateway->exchanges, *next; exchange != NULL; exchange = next) {
-        next = exchange->next;
-        tick_exchange(exchange, now);
-    }
+    gateway->swept_at = now;
     tool_list_tick(gateway, now);
     for (struct session *session = gateway->oldest, *next; session != NULL; session = next) {
         next = session->newer;
@@ -183,6 +185,26 @@ void gateway_tick(struct gateway *gateway)
         if (link->kind == NULL && now - link->idle_since >= POOL_IDLE_MS)
             gateway_link_close(gateway, link);
     }
+}
+
+uint64_t gateway_tick(struct gateway *gateway)
+{
+    uint64_t now = gateway_now(gateway);
+    if (now - gateway->swept_at >= SWEEP_MS)
+        sweep(gateway, now);
+    uint64_t due = gateway->swept_at + SWEEP_MS;
+    for (struct exchange *exchange = gateway->exchanges, *next; exchange != NULL; exchange = next) {
+        next = exchange->next;
+        uint64_t wanted = tick_exchange(exchange, now);
+        if (wanted < due)
+            due = wanted;
+    }
+    return due - now;
+}
+
+size_t gateway_exchanges(const struct gateway *gateway)
+{
+    return gateway->statistics.exchanges;
 }
 
 void gateway_drain(struct gateway *gateway)

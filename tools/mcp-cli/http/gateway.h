@@ -50,8 +50,10 @@ struct gateway *gateway_create(const struct gateway_config *config, const struct
 /* All exchanges must have ended. */
 void gateway_destroy(struct gateway *gateway);
 
-/* About every 50 ms while there are exchanges, every second otherwise. */
-void gateway_tick(struct gateway *gateway);
+/* What time brings. Returns in how many milliseconds to call it again, at the latest. */
+uint64_t gateway_tick(struct gateway *gateway);
+/* How many HTTP requests are under way. */
+size_t gateway_exchanges(const struct gateway *gateway);
 
 /* Begins to end: what is under way may finish, streams without an end do end, all else is refused. */
 void gateway_drain(struct gateway *gateway);

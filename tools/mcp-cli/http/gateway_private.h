@@ -124,7 +124,7 @@ struct gateway {
     struct gateway_statistics statistics;
     struct tool_list tools;
     bool draining;
-    uint64_t probed_at;
+    uint64_t probed_at, swept_at;
 };
 
 /* ---- gateway.c ---- */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,7 +71,8 @@ static struct addrinfo *find_address(const char *text)
     char host[256];
     const char *colon = strrchr(text, ':');
     size_t length = colon != NULL ? (size_t)(colon - text) : 0;
-    if (length == 0 || length >= sizeof host || colon[1] == '\0' || strlen(colon + 1) > 5)
+    if (length == 0 || length >= sizeof host || colon[1] == '\0' || strlen(colon + 1) > 5 ||
+        strtol(colon + 1, NULL, 10) > 65535)
         return NULL;
     bool brackets = text[0] == '[' && text[length - 1] == ']';
     (void)snprintf(host, sizeof host, "%.*s", (int)(length - (brackets ? 2 : 0)), text + (brackets ? 1 : 0));
@@ -195,6 +197,17 @@ static enum status read_numbers(const struct http_settings *settings, struct dae
 
 /* ---- the command ---- */
 
+/* A descriptor for each client and each connection to the server. */
+static void raise_descriptors(const struct daemon_config *config)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)config->connections_max + (rlim_t)config->gateway.links_max + 64;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static enum status serve(const struct http_settings *settings, struct daemon_config *config,
                          struct error *error)
 {
@@ -211,6 +224,7 @@ static enum status serve(const struct http_settings *settings, struct daemon_con
     if (status == STATUS_OK) {
         config->gateway.rules = (struct head_rules){
             .hosts = hosts, .origins = origins, .token = settings->token_file != NULL ? token : NULL};
+        raise_descriptors(config);
         announce(config->listen_fd);
         status = daemon_run(config, error);
     }
