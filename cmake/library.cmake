@@ -1,13 +1,13 @@
 # The one function that declares a library, in both flavours, from the same sources:
 #
-#   mk_library(NAME SOURCES file... [USES library...])
+#   mk_library(NAME SOURCES file... [USES library...] [EXTERNAL dir...])
 #
 #   NAME         the hosted flavour: glibc, sanitizers or coverage where they are switched on; what the host tools and
 #                the unit tests link. Exported as microkernelia::NAME.
 #   NAME_kernel  the kernel flavour: freestanding, position independent (it links into a kernel at any address), no red
 #                zone, stack protector with the global guard. Exported as microkernelia::NAME_kernel.
 #
-# USES names the libraries whose public headers this one may include.
+# USES names the libraries whose public headers this one may include; EXTERNAL further include folders (jsmn).
 # A library's public headers stand in its own include/ folder; everything else in its folder is private to it.
 
 set(MK_WARNINGS -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla)
@@ -37,7 +37,7 @@ if(MK_COVERAGE)
 endif()
 
 function(mk_library name)
-  cmake_parse_arguments(LIB "" "" "SOURCES;USES" ${ARGN})
+  cmake_parse_arguments(LIB "" "" "SOURCES;USES;EXTERNAL" ${ARGN})
 
   set(flavours "")
   if(MK_HOSTED)
@@ -62,6 +62,7 @@ function(mk_library name)
       $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
       $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/microkernelia>)
     target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+    target_include_directories(${target} SYSTEM PRIVATE ${LIB_EXTERNAL})
     target_compile_options(${target} PRIVATE ${compile})
     if(flavour STREQUAL hosted)
       target_link_options(${target} PUBLIC ${MK_HOSTED_LINK})

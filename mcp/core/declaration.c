@@ -23,8 +23,7 @@ static bool is_json_text(const char *text, char first)
     struct mcp_json_error error;
     size_t tokens;
 
-    return json_scan(text, strlen(text), NULL, 0, &tokens, &error) == 0 &&
-           text[strspn(text, " \t\r\n")] == first;
+    return json_scan(text, strlen(text), &tokens, &error) == 0 && text[strspn(text, " \t\r\n")] == first;
 }
 
 bool is_object_text(const char *text)

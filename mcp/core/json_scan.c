@@ -11,9 +11,6 @@ struct scan {
     size_t length;
     size_t at;
     const char *message; /* what is wrong at `at` */
-    struct json_token *tokens;
-    size_t room, count;
-    struct json_token spare; /* in place of those that there is no room for */
 };
 
 size_t json_utf8_length(const char *text, size_t available)
@@ -240,29 +237,17 @@ static bool scan_string(struct scan *scan)
     }
 }
 
-static struct json_token *token_at(struct scan *scan, size_t index)
-{
-    return index < scan->room ? &scan->tokens[index] : &scan->spare;
-}
-
-static struct json_token *add_token(struct scan *scan, enum mcp_json_type type, size_t start)
-{
-    struct json_token *token = token_at(scan, scan->count++);
-
-    *token = (struct json_token){.type = (uint8_t)type, .start = (uint32_t)start};
-    return token;
-}
-
-static enum mcp_json_type type_at(const struct scan *scan)
+static bool scan_scalar(struct scan *scan)
 {
     switch (scan->text[scan->at]) {
     case '"':
-        return MCP_JSON_STRING;
+        return scan_string(scan);
     case 't':
+        return scan_literal(scan, "true");
     case 'f':
-        return MCP_JSON_BOOL;
+        return scan_literal(scan, "false");
     case 'n':
-        return MCP_JSON_NULL;
+        return scan_literal(scan, "null");
     case '-':
     case '0':
     case '1':
@@ -274,38 +259,10 @@ static enum mcp_json_type type_at(const struct scan *scan)
     case '7':
     case '8':
     case '9':
-        return MCP_JSON_NUMBER;
-    default:
-        return MCP_JSON_NONE;
-    }
-}
-
-static bool scan_text_of(struct scan *scan, enum mcp_json_type type)
-{
-    switch (type) {
-    case MCP_JSON_STRING:
-        return scan_string(scan);
-    case MCP_JSON_NUMBER:
         return scan_number(scan);
-    case MCP_JSON_NULL:
-        return scan_literal(scan, "null");
-    case MCP_JSON_BOOL:
-        return scan_literal(scan, scan->text[scan->at] == 't' ? "true" : "false");
     default:
         return wrong(scan, "a value is expected");
     }
-}
-
-static bool scan_scalar(struct scan *scan)
-{
-    enum mcp_json_type type = type_at(scan);
-    size_t quote = type == MCP_JSON_STRING ? 1 : 0;
-    struct json_token *token = add_token(scan, type, scan->at + quote);
-
-    if (!scan_text_of(scan, type))
-        return false;
-    token->end = (uint32_t)(scan->at - quote);
-    return true;
 }
 
 static void skip_space(struct scan *scan)
@@ -318,13 +275,10 @@ static void skip_space(struct scan *scan)
 /* `"key" :`, up to its value */
 static bool scan_key(struct scan *scan)
 {
-    size_t key = scan->count;
-
     if (!at_char(scan, '"'))
         return wrong(scan, "a key in double quotes is expected");
-    if (!scan_scalar(scan))
+    if (!scan_string(scan))
         return false;
-    token_at(scan, key)->is_key = true;
     skip_space(scan);
     if (!at_char(scan, ':'))
         return wrong(scan, "a colon is expected");
@@ -333,42 +287,24 @@ static bool scan_key(struct scan *scan)
     return true;
 }
 
-/* An array or object that is open. */
-struct level {
-    uint32_t container, last; /* its token, and that of the last value in it; 0: none */
-    char closer;
-};
-
-/* Without recursion: `levels` holds what is open. */
-static bool scan_document(struct scan *scan)
+/* Without recursion: `closers` holds the bracket that ends each open level. */
+static bool scan_document(struct scan *scan, size_t *tokens)
 {
-    struct level levels[MCP_JSON_DEPTH_MAX];
+    char closers[MCP_JSON_DEPTH_MAX];
     size_t depth = 0;
 
     skip_space(scan);
     for (;;) {
         /* at a value */
         bool opened = at_char(scan, '{') || at_char(scan, '[');
-        uint32_t token;
 
         if (scan->at == scan->length)
             return wrong(scan, "the text ends where a value is expected");
-        token = (uint32_t)scan->count;
-        if (depth > 0) {
-            struct level *level = &levels[depth - 1];
-
-            if (level->last != 0)
-                token_at(scan, level->last)->next_sibling = token;
-            level->last = token;
-            token_at(scan, level->container)->size++;
-        }
+        ++*tokens;
         if (opened) {
-            bool is_object = scan->text[scan->at] == '{';
-
             if (depth == MCP_JSON_DEPTH_MAX)
                 return wrong(scan, "nested too deeply");
-            levels[depth++] = (struct level){.container = token, .closer = is_object ? '}' : ']'};
-            (void)add_token(scan, is_object ? MCP_JSON_OBJECT : MCP_JSON_ARRAY, scan->at++);
+            closers[depth++] = scan->text[scan->at++] == '{' ? '}' : ']';
             skip_space(scan);
         } else if (!scan_scalar(scan)) {
             return false;
@@ -378,37 +314,37 @@ static bool scan_document(struct scan *scan)
         while (depth > 0) {
             if (!opened)
                 skip_space(scan);
-            if (!at_char(scan, levels[depth - 1].closer))
+            if (!at_char(scan, closers[depth - 1]))
                 break;
             scan->at++;
             depth--;
-            token_at(scan, levels[depth].container)->end = (uint32_t)scan->at;
             opened = false;
         }
         if (depth == 0)
             break;
         if (!opened) {
             if (!at_char(scan, ','))
-                return wrong(scan, levels[depth - 1].closer == '}' ? "a comma or } is expected"
-                                                                   : "a comma or ] is expected");
+                return wrong(scan, closers[depth - 1] == '}' ? "a comma or } is expected"
+                                                             : "a comma or ] is expected");
             scan->at++;
             skip_space(scan);
         }
-        if (levels[depth - 1].closer == '}' && !scan_key(scan))
-            return false;
+        if (closers[depth - 1] == '}') {
+            ++*tokens;
+            if (!scan_key(scan))
+                return false;
+        }
     }
     skip_space(scan);
     return scan->at == scan->length || wrong(scan, "more text after the value");
 }
 
-int json_scan(const char *text, size_t length, struct json_token *tokens, size_t room, size_t *count,
-              struct mcp_json_error *error)
+int json_scan(const char *text, size_t length, size_t *tokens, struct mcp_json_error *error)
 {
-    struct scan scan = {.text = text, .length = length, .tokens = tokens, .room = room};
-    bool valid = scan_document(&scan);
+    struct scan scan = {.text = text, .length = length};
 
-    *count = scan.count;
-    if (valid)
+    *tokens = 0;
+    if (scan_document(&scan, tokens))
         return 0;
     *error = (struct mcp_json_error){.offset = scan.at, .message = scan.message};
     return -EINVAL;

@@ -381,7 +381,7 @@ void mcp_json_raw_value(struct mcp_json_writer *writer, const char *text, size_t
     struct mcp_json_error error;
     size_t tokens;
 
-    if (json_scan(text, length, NULL, 0, &tokens, &error) != 0)
+    if (json_scan(text, length, &tokens, &error) != 0)
         fail(writer, -EINVAL);
     else
         json_write_checked(writer, text, length);

@@ -2,8 +2,9 @@
  *
  * JSON (RFC 8259): a checked document to read from, and a writer that always makes valid JSON.
  *
- * The reader refuses what RFC 8259 does not have, and a \u escape of half a surrogate pair, which that leaves
- * open. Depth is limited, and the work is linear in the length of the text.
+ * The reader sits on jsmn and checks before it what jsmn lets pass: UTF-8, escapes, numbers, commas,
+ * literals, one value only. It refuses a \u escape of half a surrogate pair too, which RFC 8259 leaves open.
+ * Depth is limited, so that the work is linear in the length of the text.
  *
  * Nothing here blocks, keeps state or is bound to a thread: any context may call, as long as one at a time
  * uses a document's memory hook or a writer. Freestanding: needs mem* and str* functions.
