@@ -144,8 +144,7 @@ printf 'the first half' >"$serial"; sleep 0.5; printf ' and the second\\nno end'
                                    "--module", str(module), "infer", "What is new?")
             self.assertIn("surprise=$x;", serial.read_text())
             self.assertIn("Everything.", done.stdout, done.stderr + serial.read_text())
-            name = module.name.replace(" ", "_") if boot == "pvh" else module.name
-            self.assertIn(f"'{name}' loaded", serial.read_text())
+            self.assertIn("'it_s_mine,_all.kv' loaded", serial.read_text())
         self.expect_nothing_left()
 
     # How it is reached
