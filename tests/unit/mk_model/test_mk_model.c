@@ -368,6 +368,49 @@ static int make_folder(void **state)
     return mkdtemp(folder) != NULL ? 0 : -1;
 }
 
+/* Runs tokenize with a text on standard input; its output, to be freed. */
+static char *tokenized(const char *options, const char *text)
+{
+    char line[256];
+    FILE *file = fopen(in_folder("from"), "w");
+    size_t size;
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    fclose(file);
+    assert_non_null(freopen(in_folder("from"), "r", stdin));
+    snprintf(line, sizeof(line), "tokenize %s %s", in_folder("model"), options);
+    assert_int_equal(run(command_tokenize, line), 0);
+    return contents(in_folder("out"), &size);
+}
+
+static void tokenize_a_text(void **state)
+{
+    char *plain;
+    char *whole;
+
+    (void)state;
+    assert_int_equal(make("--arch llama", "model"), 0);
+    plain = tokenized("", "Once upon");
+    assert_true(strlen(plain) > 2 && strspn(plain, "0123456789 ") == strlen(plain) - 1);
+    assert_int_equal(plain[strlen(plain) - 1], '\n');
+    whole = tokenized("--whole --special", "Once upon");
+    /* The model's first token goes before the same. */
+    assert_true(strlen(whole) > strlen(plain));
+    assert_string_equal(whole + strlen(whole) - strlen(plain), plain);
+    free(plain);
+    free(whole);
+    plain = tokenized("", "");
+    assert_string_equal(plain, "\n");
+    free(plain);
+    assert_int_equal(run(command_tokenize, "tokenize"), EXIT_USAGE);
+    assert_int_equal(run(command_tokenize, "tokenize a b"), EXIT_USAGE);
+    assert_int_equal(run(command_tokenize, "tokenize --strange a"), EXIT_USAGE);
+    assert_int_equal(run(command_tokenize, "tokenize /nowhere/model"), EXIT_WRONG);
+    assert_int_equal(run(command_tokenize, "tokenize --help"), 0);
+    assert_holds("out", "Usage: mk-model tokenize");
+}
+
 static int remove_folder(void **state)
 {
     static const char *const names[] = {"out",  "err", "model", "one",   "two", "m",
@@ -389,6 +432,7 @@ int main(void)
         cmocka_unit_test(quantize_every_type),
         cmocka_unit_test(quantize_what_it_should_not),
         cmocka_unit_test(types_of_a_mix),
+        cmocka_unit_test(tokenize_a_text),
         cmocka_unit_test(usage),
         cmocka_unit_test(shared_models),
     };
