@@ -96,36 +96,35 @@ static int fail_memory(const struct engine *engine, const struct layout *layout,
     return -ENOMEM;
 }
 
-int sequence_create(const struct engine *engine, uint32_t capacity, struct airt_sequence **out,
+int sequence_create(const struct engine *engine, uint32_t capacity, struct airt_sequence **sequence,
                     struct airt_error *error)
 {
     const struct airt_hooks *hooks = engine->hooks;
     struct airt_sequence wanted = {
         .engine = engine, .capacity = capacity, .batch = engine->batch < capacity ? engine->batch : capacity};
     struct layout layout = {.memory = NULL};
-    struct airt_sequence *sequence = NULL;
+    struct airt_sequence *made = NULL;
     size_t size;
 
-    *out = NULL;
-    (void)place(&layout, 1, sizeof(*sequence));
+    *sequence = NULL;
+    (void)place(&layout, 1, sizeof(*made));
     lay_out(&wanted, &layout);
     size = layout.used + ALIGNMENT;
     if (!layout.overflow)
-        sequence = hooks->alloc(hooks->context, size);
-    if (sequence == NULL)
+        made = hooks->alloc(hooks->context, size);
+    if (made == NULL)
         return fail_memory(engine, &layout, capacity, error);
-    *sequence = wanted;
-    sequence->size = size;
+    *made = wanted;
+    made->size = size;
     /* The hook aligns to 16 bytes alone. */
-    layout = (struct layout){(char *)sequence, 0, false};
-    (void)place(&layout, 1, sizeof(*sequence));
-    layout.used += (ALIGNMENT - ((uintptr_t)sequence + layout.used) % ALIGNMENT) % ALIGNMENT;
-    lay_out(sequence, &layout);
+    layout = (struct layout){(char *)made + (ALIGNMENT - (uintptr_t)made % ALIGNMENT) % ALIGNMENT, 0, false};
+    (void)place(&layout, 1, sizeof(*made));
+    lay_out(made, &layout);
     for (unsigned i = 0; i < 2; i++)
-        if (sequence->frequencies[i] != NULL)
-            sequence->magnitude[i] =
-                rope_frequencies(&engine->plan->rope, i == 1, capacity, sequence->frequencies[i]);
-    *out = sequence;
+        if (made->frequencies[i] != NULL)
+            made->magnitude[i] =
+                rope_frequencies(&engine->plan->rope, i == 1, capacity, made->frequencies[i]);
+    *sequence = made;
     return 0;
 }
 

@@ -12,27 +12,27 @@
 #define COUNT 40 /* tokens: more than the window of 16 */
 
 static struct model_bytes bytes;
-static struct airt_source source;
+static struct airt_source small;
 static uint32_t ids[COUNT];
 
 static struct airt_model *load(const struct change *change, const struct airt_hooks *with,
                                const struct airt_options *options)
 {
-    struct airt_model *model = NULL;
+    struct airt_model *tried = NULL;
 
     bytes = model_make(change);
-    source = (struct airt_source){.name = "small.gguf", .size = bytes.size, .mapped = bytes.bytes};
+    small = (struct airt_source){.name = "small.gguf", .size = bytes.size, .mapped = bytes.bytes};
     for (unsigned i = 0; i < COUNT; i++)
         ids[i] = 3 + i * 7 % 250;
     counters_reset();
-    if (airt_load_with(with, options, &source, &model, &error) != 0)
+    if (airt_load_with(with, options, &small, &tried, &error) != 0)
         fail_msg("%s", error.text);
-    return model;
+    return tried;
 }
 
-static void unload(struct airt_model *model)
+static void unload(struct airt_model *tried)
 {
-    airt_unload(model);
+    airt_unload(tried);
     free(bytes.bytes);
     assert_int_equal(counters.in_use, 0);
 }
@@ -51,26 +51,26 @@ static float *logits_of(const struct change *change, struct airt_options options
                         size_t *count)
 {
     struct airt_hooks with = hooks;
-    struct airt_model *model;
+    struct airt_model *tried;
     struct airt_sequence *sequence;
     struct airt_description description;
     float *logits;
 
     with.context = &parts;
     with.parallel = parts > 0 ? in_parts : NULL;
-    model = load(change, &with, &options);
-    airt_describe(model, &description);
+    tried = load(change, &with, &options);
+    airt_describe(tried, &description);
     *count = (size_t)COUNT * description.vocabulary;
     logits = calloc(*count, sizeof(*logits));
     assert_non_null(logits);
-    assert_int_equal(airt_sequence_create(model, COUNT, &sequence, &error), 0);
+    assert_int_equal(airt_sequence_create(tried, COUNT, &sequence, &error), 0);
     for (size_t at = 0; at < COUNT; at += step)
         assert_int_equal(airt_sequence_feed(sequence, ids + at, COUNT - at < step ? COUNT - at : step,
                                             logits + at * description.vocabulary, true, &error),
                          0);
     assert_int_equal(airt_sequence_length(sequence), COUNT);
     airt_sequence_destroy(sequence);
-    unload(model);
+    unload(tried);
     return logits;
 }
 
@@ -113,15 +113,15 @@ static void sequences(void **state)
 {
     static const struct change change = {.architecture = ARCH_LLAMA};
     const uint32_t beyond = 320;
-    struct airt_model *model = load(&change, &hooks, NULL);
+    struct airt_model *tried = load(&change, &hooks, NULL);
     struct airt_sequence *sequence;
     float one[320];
     float again[320];
 
     (void)state;
-    assert_int_equal(airt_sequence_create(model, 65, &sequence, &error), -EINVAL);
+    assert_int_equal(airt_sequence_create(tried, 65, &sequence, &error), -EINVAL);
     assert_string_equal(error.text, "random: 65 tokens, the context has 64");
-    assert_int_equal(airt_sequence_create(model, 10, &sequence, &error), 0);
+    assert_int_equal(airt_sequence_create(tried, 10, &sequence, &error), 0);
     assert_int_equal(airt_sequence_feed(sequence, ids, 11, NULL, false, &error), -ENOSPC);
     assert_string_equal(error.text, "random: 11 more tokens, there is room for 10");
     assert_int_equal(airt_sequence_feed(sequence, &beyond, 1, NULL, false, &error), -EINVAL);
@@ -138,20 +138,20 @@ static void sequences(void **state)
     assert_memory_equal(one, again, sizeof(one));
     airt_sequence_destroy(sequence);
     airt_sequence_destroy(NULL);
-    unload(model);
+    unload(tried);
 }
 
 static void a_cancelled_step_leaves_no_trace(void **state)
 {
     static const struct change change = {.architecture = ARCH_GEMMA3, .type = "Q8_0"};
-    struct airt_model *model = load(&change, &hooks, NULL);
+    struct airt_model *tried = load(&change, &hooks, NULL);
     struct airt_sequence *sequence;
     float right[320];
     float logits[320];
     unsigned long yields;
 
     (void)state;
-    assert_int_equal(airt_sequence_create(model, COUNT, &sequence, &error), 0);
+    assert_int_equal(airt_sequence_create(tried, COUNT, &sequence, &error), 0);
     assert_int_equal(airt_sequence_feed(sequence, ids, COUNT, right, false, &error), 0);
     airt_sequence_cut(sequence, 0);
     assert_int_equal(airt_sequence_feed(sequence, ids, 4, NULL, false, &error), 0);
@@ -171,22 +171,22 @@ static void a_cancelled_step_leaves_no_trace(void **state)
         assert_memory_equal(right, logits, sizeof(right));
     }
     airt_sequence_destroy(sequence);
-    unload(model);
+    unload(tried);
 }
 
 static void embeddings(void **state)
 {
     static const struct change change = {.architecture = ARCH_QWEN3};
-    struct airt_model *model = load(&change, &hooks, NULL);
+    struct airt_model *tried = load(&change, &hooks, NULL);
     float one[32];
     float other[32];
     double length = 0;
 
     (void)state;
-    assert_int_equal(airt_embed(model, "a text", 6, one, &error), 0);
-    assert_int_equal(airt_embed(model, "a text", 6, other, &error), 0);
+    assert_int_equal(airt_embed(tried, "a text", 6, one, &error), 0);
+    assert_int_equal(airt_embed(tried, "a text", 6, other, &error), 0);
     assert_memory_equal(one, other, sizeof(one));
-    assert_int_equal(airt_embed(model, "another", 7, other, &error), 0);
+    assert_int_equal(airt_embed(tried, "another", 7, other, &error), 0);
     assert_memory_not_equal(one, other, sizeof(one));
     for (unsigned i = 0; i < 32; i++)
         length += (double)one[i] * (double)one[i];
@@ -194,10 +194,10 @@ static void embeddings(void **state)
     for (unsigned long n = 1; n <= 3; n++) {
         counters.allocations = 0;
         counters.fail_allocation = n;
-        assert_int_equal(airt_embed(model, "a text", 6, one, &error), -ENOMEM);
+        assert_int_equal(airt_embed(tried, "a text", 6, one, &error), -ENOMEM);
     }
     counters.fail_allocation = 0;
-    unload(model);
+    unload(tried);
 }
 
 /* ---- airt_infer ---- */
@@ -235,13 +235,13 @@ static int tell(void *context, const struct airt_token *chosen, const char *piec
     return ++told.tokens == told.stop_at ? 1 : 0;
 }
 
-static int infer(struct airt_model *model, const struct airt_request *request)
+static int infer(struct airt_model *tried, const struct airt_request *request)
 {
     free(answer.text);
     answer = (struct answer_text){.text = calloc(1, 1), .stop_emit = answer.stop_emit};
     memset(&told, 0, offsetof(struct told, stop_at));
     told.length = 0;
-    return airt_infer(model, request, collect, &answer, &result, &error);
+    return airt_infer(tried, request, collect, &answer, &result, &error);
 }
 
 static void answers(void **state)
@@ -257,15 +257,15 @@ static void answers(void **state)
                                    .raw = true,
                                    .token = tell,
                                    .logprobs = 3};
-    struct airt_model *model;
+    struct airt_model *tried;
     char *first;
     uint32_t prompt_tokens;
 
     (void)state;
     with.clock_us = ticking_clock;
-    model = load(&change, &with, NULL);
+    tried = load(&change, &with, NULL);
     told.stop_at = 0;
-    assert_int_equal(infer(model, &request), 0);
+    assert_int_equal(infer(tried, &request), 0);
     assert_int_equal(result.finish, AIRT_FINISH_LENGTH);
     assert_int_equal(result.tokens, 20);
     assert_int_equal(told.tokens, 20);
@@ -275,37 +275,37 @@ static void answers(void **state)
     first = strdup(answer.text);
 
     /* The same seed, the same answer. */
-    assert_int_equal(infer(model, &request), 0);
+    assert_int_equal(infer(tried, &request), 0);
     assert_string_equal(first, answer.text);
     request.seed = 102;
-    assert_int_equal(infer(model, &request), 0);
+    assert_int_equal(infer(tried, &request), 0);
     assert_string_not_equal(first, answer.text);
     request.seed = 2;
 
     /* A full context ends it: all of it is read, and one token more is chosen. */
     request.max_tokens = 1000;
-    assert_int_equal(infer(model, &request), 0);
+    assert_int_equal(infer(tried, &request), 0);
     assert_int_equal(result.finish, AIRT_FINISH_LENGTH);
     assert_int_equal(result.prompt_tokens + result.tokens, 65);
     request.max_tokens = 0;
-    assert_int_equal(infer(model, &request), 0);
+    assert_int_equal(infer(tried, &request), 0);
     assert_int_equal(result.prompt_tokens + result.tokens, 65);
 
     /* The clock ticks twice for each token and once at the start. */
     request.max_us = 10500;
-    assert_int_equal(infer(model, &request), 0);
+    assert_int_equal(infer(tried, &request), 0);
     assert_int_equal(result.finish, AIRT_FINISH_TIME);
     assert_in_range(result.tokens, 2, 11);
     request.max_us = 0;
 
     /* Whoever listens can stop it. */
     told.stop_at = 3;
-    assert_int_equal(infer(model, &request), -ECANCELED);
+    assert_int_equal(infer(tried, &request), -ECANCELED);
     assert_int_equal(told.tokens, 3);
     assert_string_equal(error.text, "random: cancelled");
     told.stop_at = 0;
     answer.stop_emit = 2;
-    assert_int_equal(infer(model, &request), -ECANCELED);
+    assert_int_equal(infer(tried, &request), -ECANCELED);
     answer.stop_emit = 0;
 
     /* A stop string, cut out of what is said without it. */
@@ -325,7 +325,7 @@ static void answers(void **state)
         stop = (struct airt_text){first + start, length};
         request.stop = &stop;
         request.stop_count = 1;
-        assert_int_equal(infer(model, &request), 0);
+        assert_int_equal(infer(tried, &request), 0);
         assert_int_equal(result.finish, AIRT_FINISH_STOP);
         assert_true(strlen(answer.text) <= start);
         assert_memory_equal(answer.text, first, strlen(answer.text));
@@ -334,7 +334,7 @@ static void answers(void **state)
     }
     assert_int_equal(prompt_tokens, result.prompt_tokens);
     free(first);
-    unload(model);
+    unload(tried);
     free(answer.text);
     memset(&answer, 0, sizeof(answer));
 }
@@ -348,14 +348,14 @@ static void every_allocation_and_every_yield(void **state)
                                    .temperature = 1,
                                    .top_p = 0.9f,
                                    .raw = true};
-    struct airt_model *model = load(&change, &hooks, NULL);
+    struct airt_model *tried = load(&change, &hooks, NULL);
     unsigned long allocations;
     unsigned long yields;
     size_t held = counters.in_use;
 
     (void)state;
     counters.allocations = counters.yields = 0;
-    assert_int_equal(infer(model, &request), 0);
+    assert_int_equal(infer(tried, &request), 0);
     allocations = counters.allocations;
     yields = counters.yields;
     assert_true(allocations >= 5);
@@ -363,7 +363,7 @@ static void every_allocation_and_every_yield(void **state)
     for (unsigned long n = 1; n <= allocations; n++) {
         counters.allocations = 0;
         counters.fail_allocation = n;
-        assert_int_equal(infer(model, &request), -ENOMEM);
+        assert_int_equal(infer(tried, &request), -ENOMEM);
         assert_non_null(strstr(error.text, "no memory"));
         assert_int_equal(counters.in_use, held);
     }
@@ -371,28 +371,28 @@ static void every_allocation_and_every_yield(void **state)
     for (unsigned long n = 1; n <= yields; n++) {
         counters.yields = 0;
         counters.stop_yield = n;
-        assert_int_equal(infer(model, &request), -ECANCELED);
+        assert_int_equal(infer(tried, &request), -ECANCELED);
         assert_int_equal(counters.in_use, held);
     }
     counters.stop_yield = 0;
-    unload(model);
+    unload(tried);
 
     /* And of loading. */
     bytes = model_make(&change);
-    source.mapped = bytes.bytes;
+    small.mapped = bytes.bytes;
     for (unsigned long n = 1;; n++) {
         int rc;
 
         counters_reset();
         counters.fail_allocation = n;
-        rc = airt_load_with(&hooks, NULL, &source, &model, &error);
+        rc = airt_load_with(&hooks, NULL, &small, &tried, &error);
         if (rc == 0)
             break;
         assert_int_equal(rc, -ENOMEM);
         assert_int_equal(counters.in_use, 0);
     }
     counters.fail_allocation = 0;
-    unload(model);
+    unload(tried);
     free(answer.text);
     memset(&answer, 0, sizeof(answer));
 }
@@ -431,12 +431,12 @@ static void bad_requests(void **state)
          "a stop string of 257 bytes, expected 1 to 256"},
         {{.prompt = long_text, .prompt_length = 300}, "a prompt of "},
     };
-    struct airt_model *model = load(&change, &hooks, NULL);
+    struct airt_model *tried = load(&change, &hooks, NULL);
 
     (void)state;
     memset(long_text, 'a', sizeof(long_text));
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(airt_infer(model, &cases[i].request, collect, &answer, &result, &error), -EINVAL);
+        assert_int_equal(airt_infer(tried, &cases[i].request, collect, &answer, &result, &error), -EINVAL);
         if (strstr(error.text, cases[i].error) == NULL)
             fail_msg("\"%s\", expected \"%s\"", error.text, cases[i].error);
     }
@@ -445,10 +445,10 @@ static void bad_requests(void **state)
         const struct airt_request request = {
             .messages = &message, .message_count = 1, .max_tokens = 2, .top_p = 1};
 
-        assert_int_equal(infer(model, &request), 0);
+        assert_int_equal(infer(tried, &request), 0);
         assert_int_equal(result.tokens, 2);
     }
-    unload(model);
+    unload(tried);
     free(answer.text);
     memset(&answer, 0, sizeof(answer));
 }
@@ -457,13 +457,13 @@ static void unknown_instruction_set(void **state)
 {
     static const struct change change = {.architecture = ARCH_LLAMA};
     const struct airt_options options = {.instruction_set = "avx1024"};
-    struct airt_model *model;
+    struct airt_model *tried;
 
     (void)state;
     bytes = model_make(&change);
-    source = (struct airt_source){.name = "small.gguf", .size = bytes.size, .mapped = bytes.bytes};
+    small = (struct airt_source){.name = "small.gguf", .size = bytes.size, .mapped = bytes.bytes};
     counters_reset();
-    assert_int_equal(airt_load_with(&hooks, &options, &source, &model, &error), -ENOTSUP);
+    assert_int_equal(airt_load_with(&hooks, &options, &small, &tried, &error), -ENOTSUP);
     assert_string_equal(error.text, "small.gguf: this CPU cannot run \"avx1024\"; known are sse2 and avx2");
     assert_int_equal(counters.in_use, 0);
     free(bytes.bytes);
@@ -475,20 +475,20 @@ static void a_dictionary(void **state)
     static const struct airt_message messages[] = {
         {AIRT_ROLE_USER, {"two", 3}}, {AIRT_ROLE_USER, {"one", 3}}, {AIRT_ROLE_ASSISTANT, {"two", 3}}};
     struct airt_request request = {.messages = messages, .message_count = 3, .top_p = 1};
-    struct airt_model *model = load_text("# microkernelia dictionary\nQ: one\nA: 1\nQ: two\nA: 2\n");
+    struct airt_model *tried = load_text("# microkernelia dictionary\nQ: one\nA: 1\nQ: two\nA: 2\n");
     struct airt_sequence *sequence;
     size_t count;
 
     (void)state;
     answer.text = calloc(1, 1);
-    assert_int_equal(infer(model, &request), 0);
+    assert_int_equal(infer(tried, &request), 0);
     assert_string_equal(answer.text, "1");
     request.messages = messages + 2;
     request.message_count = 1;
-    assert_int_equal(infer(model, &request), -EINVAL);
-    assert_int_equal(airt_sequence_create(model, 1, &sequence, &error), -ENOTSUP);
-    assert_int_equal(airt_tokenize(model, "a", 1, true, false, NULL, 0, &count, &error), -ENOTSUP);
-    unload_text(model);
+    assert_int_equal(infer(tried, &request), -EINVAL);
+    assert_int_equal(airt_sequence_create(tried, 1, &sequence, &error), -ENOTSUP);
+    assert_int_equal(airt_tokenize(tried, "a", 1, true, false, NULL, 0, &count, &error), -ENOTSUP);
+    unload_text(tried);
 }
 
 int main(void)
