@@ -97,6 +97,20 @@ static void test_any_bytes(void **state)
     }
 }
 
+/* Without regard to case, the long s is an s; in gpt-2 it is a letter. */
+static void test_long_s(void **state)
+{
+    static const char text[] = "'\xc5\xbf"
+                               "a";
+    struct splitter splitter;
+
+    (void)state;
+    splitter_start(&splitter, PRETOKENIZER_QWEN2, text, sizeof(text) - 1);
+    assert_int_equal(splitter_next(&splitter), 3);
+    splitter_start(&splitter, PRETOKENIZER_GPT2, text, sizeof(text) - 1);
+    assert_int_equal(splitter_next(&splitter), 1);
+}
+
 static void test_classes(void **state)
 {
     static const struct {
@@ -133,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_long_s),
         cmocka_unit_test(test_classes),
     };
 

@@ -197,6 +197,7 @@ static void test_injection(void **state)
 static void test_unknown(void **state)
 {
     static const char *const strange[] = {
+        "{{ '<|user|>' + '<|end|>' + '<|start|>' }}",
         "",
         "{{ '<|turn>' + message['content'] }}",
         "{{ '<|im_start|>' + role + '<|im_sep|>' }}", /* phi-4 */
