@@ -61,14 +61,14 @@ static void write_info(struct writer *head, const char *name, const struct gguf_
 
 static uint64_t patch_start(const struct writer *head, const struct change *change)
 {
-    const struct airt_source source = {.name = "patched", .mapped = head->bytes, .size = head->size};
+    const struct airt_source from = {.name = "patched", .mapped = head->bytes, .size = head->size};
     struct work work = {.hooks = &hooks};
     struct gguf *tables;
     uint64_t start = 0;
 
     if (change->patch_key == NULL && change->patch_tensor == NULL)
         return 0;
-    if (gguf_load_tables(&work, &source, &tables, &error) != 0)
+    if (gguf_load_tables(&work, &from, &tables, &error) != 0)
         fail_msg("%s", error.text);
     if (change->patch_key != NULL) {
         start = gguf_key_find(&tables->file, change->patch_key, strlen(change->patch_key))->value;
@@ -96,7 +96,7 @@ static struct gguf *tables_of(const struct change *change, struct writer *plain,
 {
     struct shape shape = {.architecture = change->architecture};
     struct work work = {.hooks = &hooks};
-    struct airt_source source = {.name = "plain"};
+    struct airt_source from = {.name = "plain"};
     struct gguf *tables;
     struct mix mix;
     uint64_t size = 0;
@@ -117,9 +117,9 @@ static struct gguf *tables_of(const struct change *change, struct writer *plain,
     }
     writer_end(plain, 3, 32);
     /* The tables are checked against the size of a file. */
-    source.mapped = plain->bytes;
-    source.size = plain->size + size;
-    if (gguf_load_tables(&work, &source, &tables, &error) != 0)
+    from.mapped = plain->bytes;
+    from.size = plain->size + size;
+    if (gguf_load_tables(&work, &from, &tables, &error) != 0)
         fail_msg("%s", error.text);
     return tables;
 }
@@ -169,13 +169,44 @@ struct model_bytes model_make(const struct change *change)
     return finish(&head, change);
 }
 
-struct gguf *gguf_of(const struct airt_source *source, const struct airt_options *options)
+struct gguf *gguf_of(const struct airt_source *from, const struct airt_options *options)
 {
     static const struct airt_options none;
     struct work work = {.hooks = &hooks};
-    struct gguf *gguf;
+    struct gguf *loaded;
 
-    if (gguf_load(&work, options != NULL ? options : &none, source, &gguf, &error) != 0)
+    if (gguf_load(&work, options != NULL ? options : &none, from, &loaded, &error) != 0)
         fail_msg("%s", error.text);
-    return gguf;
+    return loaded;
+}
+
+/* ---- one at a time ---- */
+
+struct model_bytes model;
+struct airt_source source;
+struct gguf *gguf;
+
+void open_model(const struct change *change, const struct airt_options *options)
+{
+    counters_reset();
+    model = model_make(change);
+    source = source_open(model.bytes, model.size, false);
+    gguf = gguf_of(&source, options);
+    assert_int_equal(gguf->file.bytes_held, counters.in_use);
+}
+
+void close_model(void)
+{
+    gguf_free(&hooks, gguf);
+    assert_int_equal(counters.in_use, 0);
+    source_close(&source);
+    free(model.bytes);
+}
+
+const char *bytes_of(const char *tensor)
+{
+    const struct gguf_tensor *found = gguf_tensor_find(&gguf->file, tensor, strlen(tensor));
+
+    assert_non_null(found);
+    return model.bytes + gguf->file.data_start + found->offset;
 }

@@ -13,6 +13,15 @@
 /* As of mk-model make-random. */
 #define SMALL "layers=2,embedding=32,heads=4,kv_heads=2,feed=64,vocabulary=320,context=64,window=16,factors=1"
 
+/* Values of keys: their type, and their bytes. */
+#define RAW(bytes)  .raw = (bytes), .raw_size = sizeof(bytes) - 1
+#define U32         "\4\0\0\0"
+#define F32         "\6\0\0\0"
+#define STRING      "\10\0\0\0"
+#define ARRAY       "\11\0\0\0"
+#define N(low)      low "\0\0\0"
+#define LENGTH(low) low "\0\0\0\0\0\0\0"
+
 struct model_bytes {
     char *bytes; /* free() it */
     size_t size;
@@ -46,6 +55,15 @@ struct change {
 struct model_bytes model_make(const struct change *change);
 
 /* Loads bytes that must be fine. */
-struct gguf *gguf_of(const struct airt_source *source, const struct airt_options *options);
+struct gguf *gguf_of(const struct airt_source *from, const struct airt_options *options);
+
+/* One model at a time that is loaded, and what it was made of. */
+extern struct model_bytes model;
+extern struct airt_source source;
+extern struct gguf *gguf;
+void open_model(const struct change *change, const struct airt_options *options);
+void close_model(void);
+/* The data of a tensor in the model's file. */
+const char *bytes_of(const char *tensor);
 
 #endif

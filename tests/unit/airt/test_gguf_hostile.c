@@ -7,18 +7,11 @@
 
 #include "gguf_model.h"
 
-#define RAW(bytes)       .raw = (bytes), .raw_size = sizeof(bytes) - 1
 #define PATCH(at, bytes) .patch_at = (at), .patch = (bytes), .patch_size = sizeof(bytes) - 1
 #define U8               "\0\0\0\0"
-#define U32              "\4\0\0\0"
 #define I32              "\5\0\0\0"
-#define F32              "\6\0\0\0"
 #define BOOL             "\7\0\0\0"
-#define STRING           "\10\0\0\0"
-#define ARRAY            "\11\0\0\0"
 #define F64              "\14\0\0\0"
-#define N(low)           low "\0\0\0"
-#define LENGTH(low)      low "\0\0\0\0\0\0\0"
 #define HUGE_LENGTH      "\xff\xff\xff\xff\xff\xff\xff\x7f"
 #define LONG_NAME        "name_that_is_too_long_for_a_tensor_by_a_single_byte_0123456789ab"
 #define ON_EVERY(arch)   .architecture = (arch)
@@ -217,17 +210,17 @@ static const struct {
     {": type u8, expected string", {.key = "tokenizer.chat_template", RAW(U8 "\1")}},
 };
 
-static int try(const struct model_bytes *model, bool mapped)
+static int try(const struct model_bytes *made, bool mapped)
 {
     static const struct airt_options options;
-    struct airt_source source = source_open(model->bytes, model->size, mapped);
+    struct airt_source from = source_open(made->bytes, made->size, mapped);
     struct work work = {.hooks = &hooks};
-    struct gguf *gguf = NULL;
-    int rc = gguf_load(&work, &options, &source, &gguf, &error);
+    struct gguf *loaded = NULL;
+    int rc = gguf_load(&work, &options, &from, &loaded, &error);
 
     if (rc == 0)
-        gguf_free(&hooks, gguf);
-    source_close(&source);
+        gguf_free(&hooks, loaded);
+    source_close(&from);
     assert_int_equal(counters.in_use, 0);
     return rc;
 }
@@ -239,10 +232,10 @@ static void each_is_refused(void **state)
     (void)state;
     counters_reset();
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        struct model_bytes model = model_make(&files[i].change);
+        struct model_bytes made = model_make(&files[i].change);
 
         for (int mapped = 0; mapped < 2; mapped++) {
-            int rc = try(&model, mapped != 0);
+            int rc = try(&made, mapped != 0);
 
             if (rc != -EINVAL || strncmp(error.text, "test.kv: ", 9) != 0 ||
                 strstr(error.text, files[i].says) == NULL) {
@@ -251,7 +244,7 @@ static void each_is_refused(void **state)
                             files[i].says);
             }
         }
-        free(model.bytes);
+        free(made.bytes);
     }
     assert_int_equal(wrong, 0);
 }
@@ -261,87 +254,87 @@ static void a_token_that_is_too_long(void **state)
 {
     static char raw[4 + 4 + 8 + 8 + 65537] = ARRAY N("\10") LENGTH("\1") "\1\0\1";
     const struct change change = {.key = "tokenizer.ggml.tokens", .raw = raw, .raw_size = sizeof(raw)};
-    struct model_bytes model = model_make(&change);
+    struct model_bytes made = model_make(&change);
 
     (void)state;
     counters_reset();
-    assert_int_equal(try(&model, false), -EINVAL);
+    assert_int_equal(try(&made, false), -EINVAL);
     assert_non_null(strstr(error.text, "key 'tokenizer.ggml.tokens' at byte "));
     assert_non_null(strstr(error.text, ": element 0 has 65537 bytes, at most 65536"));
-    free(model.bytes);
+    free(made.bytes);
 }
 
 /* A file that ends too early does not load, wherever it ends. */
 static void every_prefix_is_refused(void **state)
 {
     const struct change change = {.architecture = ARCH_LLAMA};
-    struct model_bytes model = model_make(&change);
-    size_t whole = model.size;
+    struct model_bytes made = model_make(&change);
+    size_t whole = made.size;
 
     (void)state;
     counters_reset();
-    for (model.size = 1; model.size < whole; model.size += model.size < 9000 ? 1 : 1009) {
-        if (try(&model, (model.size & 1) != 0) != -EINVAL)
-            fail_msg("the first %zu bytes load", model.size);
+    for (made.size = 1; made.size < whole; made.size += made.size < 9000 ? 1 : 1009) {
+        if (try(&made, (made.size & 1) != 0) != -EINVAL)
+            fail_msg("the first %zu bytes load", made.size);
     }
-    model.size = whole;
-    assert_int_equal(try(&model, false), 0);
-    free(model.bytes);
+    made.size = whole;
+    assert_int_equal(try(&made, false), 0);
+    free(made.bytes);
 }
 
-/* No byte of the head, whatever it becomes, is more than an error or another model. */
+/* No byte of the head, whatever it becomes, is more than an error or another made. */
 static void every_byte_may_change(void **state)
 {
     static const unsigned char values[] = {0, 1, 0x7f, 0x80, 0xff};
     const struct change change = {
         .architecture = ARCH_PHI3,
         .shape = "layers=1,embedding=8,heads=2,kv_heads=1,feed=8,vocabulary=312,factors=1"};
-    struct model_bytes model = model_make(&change);
+    struct model_bytes made = model_make(&change);
 
     (void)state;
     counters_reset();
-    for (size_t at = 0; at < 12000 && at < model.size; at++) {
-        char was = model.bytes[at];
+    for (size_t at = 0; at < 12000 && at < made.size; at++) {
+        char was = made.bytes[at];
         int rc;
 
-        model.bytes[at] = (char)values[at % sizeof(values)];
-        rc = try(&model, (at & 8) != 0);
+        made.bytes[at] = (char)values[at % sizeof(values)];
+        rc = try(&made, (at & 8) != 0);
         if (rc != 0 && rc != -EINVAL)
             fail_msg("byte %zu: %d %s", at, rc, error.text);
-        model.bytes[at] = was;
+        made.bytes[at] = was;
     }
-    free(model.bytes);
+    free(made.bytes);
 }
 
 static void failures_of_the_hooks(void **state)
 {
     const struct change change = {.architecture = ARCH_GEMMA3};
-    struct model_bytes model = model_make(&change);
+    struct model_bytes made = model_make(&change);
     int rc = -1;
 
     (void)state;
     for (unsigned long n = 1; rc != 0; n++) {
         counters_reset();
         counters.fail_allocation = n;
-        rc = try(&model, false);
+        rc = try(&made, false);
         assert_true(rc == 0 ? n > 10 : rc == -ENOMEM && strstr(error.text, "no memory for ") != NULL);
     }
     rc = -1;
     for (unsigned long n = 1; rc != 0; n++) {
         counters_reset();
         fail_read = n;
-        rc = try(&model, false);
+        rc = try(&made, false);
         assert_true(rc == 0 ? n > 2 : rc == -EIO && strstr(error.text, "cannot be read at byte ") != NULL);
     }
     rc = -1;
     for (unsigned long n = 1; rc != 0; n++) {
         counters_reset();
         counters.stop_yield = n;
-        rc = try(&model, (n & 1) != 0);
+        rc = try(&made, (n & 1) != 0);
         assert_true(rc == 0 ? n > 2 : rc == -ECANCELED && strcmp(error.text, "test.kv: cancelled") == 0);
     }
     counters_reset();
-    free(model.bytes);
+    free(made.bytes);
 }
 
 /* Names that differ at their end only, in the worst order: the work stays n log n. */
@@ -349,7 +342,7 @@ static void many_keys_are_sorted(void **state)
 {
     enum { KEYS = 20000 };
     struct writer head;
-    struct model_bytes model;
+    struct model_bytes made;
 
     (void)state;
     counters_reset();
@@ -361,12 +354,12 @@ static void many_keys_are_sorted(void **state)
         writer_key_bool(&head, name, true);
     }
     writer_end(&head, 3, 32);
-    model = (struct model_bytes){head.bytes, head.size};
-    assert_int_equal(try(&model, true), -EINVAL);
+    made = (struct model_bytes){head.bytes, head.size};
+    assert_int_equal(try(&made, true), -EINVAL);
     assert_non_null(strstr(error.text, "key 'general.architecture' is missing"));
     /* 2 n log2 n comparisons of 70 bytes are 40 MB. */
     assert_in_range(counters.yields, 1, 1000);
-    free(model.bytes);
+    free(made.bytes);
 }
 
 int main(void)
