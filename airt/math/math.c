@@ -163,7 +163,7 @@ double math_tanh(double x)
 
 /* ---- by the thousand ---- */
 
-#define EXP_LEAST -87.0f
+#define EXP_LEAST (-87.0f)
 #define EXP_MOST  88.72283f
 
 static __m128 exp_of_four(__m128 x)

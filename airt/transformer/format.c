@@ -22,8 +22,8 @@ static void unload(struct airt_model *model)
     hooks.free(hooks.context, generator, sizeof(*generator));
 }
 
-static int open(struct generator *generator, struct work *work, const struct airt_options *options,
-                const struct airt_source *source, struct airt_error *error)
+static int open_model(struct generator *generator, struct work *work, const struct airt_options *options,
+                      const struct airt_source *source, struct airt_error *error)
 {
     struct engine *engine = &generator->engine;
     struct gguf *gguf;
@@ -69,7 +69,7 @@ static int load(struct work *work, const struct airt_options *options, const str
     generator->base.format = &gguf_format;
     generator->base.hooks = *hooks;
     model_set_name(&generator->base, source->name, strlen(source->name));
-    rc = open(generator, work, options, source, error);
+    rc = open_model(generator, work, options, source, error);
     if (rc != 0)
         unload(&generator->base);
     else

@@ -16,6 +16,6 @@ struct threads *threads_create(uint32_t count);
 void threads_destroy(struct threads *threads);
 
 /* airt_hooks.parallel, with the threads as its context. */
-void threads_run(void *threads, void (*work)(void *argument, uint32_t part, uint32_t parts), void *argument);
+void threads_run(void *context, void (*work)(void *argument, uint32_t part, uint32_t parts), void *argument);
 
 #endif

@@ -99,6 +99,7 @@ static void check(const char *model_name, const char *ids_name, const char *logi
         print_message("skipped: this CPU cannot run avx2\n");
         free((void *)(uintptr_t)source.mapped);
         skip();
+        return;
     }
     assert_non_null(model);
     count = read_ids(ids_name, ids);
