@@ -150,7 +150,7 @@ static int run_model(struct run *run)
     if (run->count == 0 || run->count + run->n > run->runner.description.context_length)
         return complain("%zu tokens and %" PRIu64 " more, the context has %" PRIu32, run->count, run->n,
                         run->runner.description.context_length);
-    run->logits = calloc(run->count + run->n + 1, vocabulary * sizeof(float));
+    run->logits = calloc((run->count + run->n) * vocabulary + 1, sizeof(float));
     if (run->logits == NULL ||
         airt_sequence_create(run->runner.model, (uint32_t)(run->count + run->n), &sequence, &error) != 0 ||
         sampler_create(&run->runner.hooks, &request, vocabulary, &sampler) != 0)
