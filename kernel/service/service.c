@@ -4,6 +4,7 @@
 #include <hooks/random.h>
 #include <logging/log.h>
 #include <mcp/server.h>
+#include <mcp/task.h>
 #include <service/access.h>
 #include <service/connections.h>
 #include <service/console_listener.h>
@@ -15,6 +16,10 @@
 
 static const struct listener *const listeners[] = {&vsock_listener, &console_listener};
 static const struct service_offer *offered;
+static struct mcp_server *server;
+static uint64_t expire_at_us; /* look then for tasks whose time is over */
+
+#define EXPIRE_US 10000000
 
 static void report(void *context, const char *line)
 {
@@ -53,7 +58,6 @@ int service_start(const struct boot_info *boot, const struct options *options,
         .clock_ms = clock_ms,
         .report = report,
     };
-    struct mcp_server *server;
     int error = mcp_server_create(&config, &server);
     offered = offer;
     log_export_start(options->log_port);
@@ -72,6 +76,10 @@ _Noreturn void service_run(void)
     for (;;) {
         /* What clients ask for may become due at once: so they first. */
         uint64_t next = connections_poll(), due = offered->poll();
+        if (timer_now_us() >= expire_at_us) {
+            mcp_server_expire_tasks(server);
+            expire_at_us = timer_now_us() + EXPIRE_US;
+        }
         connections_wait(next < due ? next : due);
     }
 }
