@@ -236,8 +236,37 @@ class Sessions(Hosted):
         self.assertGreater(cuts, 5)
 
 
+class Options(unittest.TestCase):
+    def test_help(self):
+        for option in ("--help", "-h"):
+            done = subprocess.run([MCP_CLI, "http", option], capture_output=True, text=True, check=False, timeout=TIMEOUT)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("--listen", done.stdout)
+
+
 class FewConnections(Hosted):
     options = ("--connections", 4)
+
+    def test_fifty_at_once(self):
+        """All four connections are taken: the requests wait, and are answered when one comes back."""
+        listen = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
+                  "params": {"_meta": META, "notifications": {"toolsListChanged": True}}}
+        headers = {"MCP_Protocol_Version": "2026-07-28", "Mcp_Method": "subscriptions/listen"}
+        streams = [Stream(self.gateway, "POST", listen, **headers) for _ in range(4)]
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(stateless(self.gateway, "tools/list")[0])) for _ in range(50)]
+        for thread in threads:
+            thread.start()
+        wait_until("fifty wait", lambda: self.gateway.metrics()["http_waiting"] == 50 or answers)
+        self.assertEqual(answers, [])
+        streams[0].close()
+        for thread in threads:
+            thread.join(TIMEOUT)
+        self.assertEqual(answers, [200] * 50)
+        self.assertLessEqual(self.gateway.metrics()["server_connections"], 4)
+        for stream in streams[1:]:
+            stream.close()
+        self.assert_at_rest()
 
     def test_a_thousand_sessions(self):
         sessions = [Session(self.gateway) for _ in range(1000)]

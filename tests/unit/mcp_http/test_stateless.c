@@ -131,6 +131,133 @@ static void all_links_are_in_use(void **state)
     assert_int_equal(open_links(), 0);
 }
 
+/* ---- who waits for a link ---- */
+
+static void wait_for_links(size_t links_max, size_t waiting_max)
+{
+    gateway->config.links_max = links_max;
+    gateway->config.waiting_max = waiting_max;
+    gateway->config.waiting_ms = 10000;
+}
+
+/* Answers what the server was asked last. */
+static void answer_next(struct fake_link *link, const char *method)
+{
+    const char *got = server_got(link);
+    assert_non_null(got);
+    assert_non_null(strstr(got, method));
+    server_answers(link, "1", "{}");
+}
+
+static void requests_wait_their_turn(void **state)
+{
+    static const char *const methods[] = {"m/0", "m/1", "m/2", "m/3", "m/4"};
+    struct client clients[5], last;
+    (void)state;
+    wait_for_links(1, 4);
+    for (int i = 0; i < 5; i++)
+        call(&clients[i], methods[i], NULL, "");
+    assert_int_equal(statistics().waiting, 4);
+    call(&last, "m/5", NULL, ""); /* as many wait as may */
+    assert_int_equal(status_of(&last), 503);
+    assert_true(exchange_answer(last.exchange)->retry_after > 0);
+    leave(&last);
+    leave(&clients[2]); /* and one goes */
+    for (int i = 0; i < 5; i++) {
+        if (i == 2)
+            continue;
+        assert_int_equal(status_of(&clients[i]), 0);
+        answer_next(&links[0], methods[i]); /* in the order of their arrival */
+        assert_int_equal(status_of(&clients[i]), 200);
+        assert_string_equal(body_of(&clients[i]), "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
+        leave(&clients[i]);
+        gateway_tick(gateway);
+    }
+    assert_int_equal(statistics().waiting, 0);
+    assert_int_equal(link_count, 1);
+}
+
+static void nobody_overtakes_who_waits(void **state)
+{
+    struct client one, two, three;
+    (void)state;
+    wait_for_links(1, 4);
+    call(&one, "m/1", NULL, "");
+    call(&two, "m/2", NULL, "");
+    answer_next(&links[0], "m/1");
+    call(&three, "m/3", NULL, ""); /* before the gateway has looked */
+    gateway_tick(gateway);
+    answer_next(&links[0], "m/2");
+    gateway_tick(gateway);
+    answer_next(&links[0], "m/3");
+    leave(&one);
+    leave(&two);
+    leave(&three);
+}
+
+static void nobody_waits_for_ever(void **state)
+{
+    struct client one, two;
+    (void)state;
+    wait_for_links(1, 4);
+    call(&one, "subscriptions/listen", NULL, "");
+    now += 20000;
+    call(&two, "m", NULL, "");
+    assert_true(gateway_tick(gateway) <= 10000);
+    now += 9999;
+    gateway_tick(gateway);
+    assert_int_equal(status_of(&two), 0); /* nor has it become a stream */
+    now += 1;
+    gateway_tick(gateway);
+    assert_int_equal(status_of(&two), 503);
+    assert_true(exchange_answer(two.exchange)->retry_after > 0);
+    assert_non_null(strstr(body_of(&two), "\"id\":1,\"error\""));
+    leave(&two);
+    call(&two, "m", NULL, ""); /* and one whose server goes */
+    unreachable = true;
+    server_ends(&links[0]);
+    gateway_tick(gateway);
+    assert_int_equal(status_of(&two), 503);
+    leave(&one);
+    leave(&two);
+}
+
+static void who_waits_may_have_gone(void **state)
+{
+    struct client one, two;
+    (void)state;
+    wait_for_links(1, 4);
+    call(&one, "m/1", NULL, "");
+    call(&two, "m/2", NULL, "");
+    exchange_probe(two.exchange);
+    assert_int_equal(status_of(&two), 0); /* it may be refused yet */
+    answer_next(&links[0], "m/1");
+    gateway_tick(gateway);
+    assert_string_equal(read_all(&two, NULL), ":\n\n");
+    leave(&one);
+    leave(&two);
+}
+
+static void a_session_at_rest_gives_way(void **state)
+{
+    char id[SESSION_ID_LENGTH + 1];
+    struct client one, two;
+    (void)state;
+    wait_for_links(1, 4);
+    (void)open_session(id);
+    post(&one, id, REQUEST("7", "a"));
+    call(&two, "m", NULL, "");
+    gateway_tick(gateway);
+    assert_int_equal(statistics().waiting, 1);
+    server_answers(newest_link(), "7", "{}");
+    gateway_tick(gateway);
+    assert_int_equal(statistics().sessions_parked, 1);
+    answer_next(newest_link(), "\"m\"");
+    assert_int_equal(status_of(&two), 200);
+    leave(&one);
+    leave(&two);
+}
+
 static void links_of_the_pool_are_closed(void **state)
 {
     (void)state;
@@ -247,6 +374,25 @@ static void the_list_of_tools_is_asked_for(void **state)
     assert_int_equal(statistics().mismatches, 1);
 }
 
+static void the_list_of_tools_waits_for_a_link(void **state)
+{
+    struct client one, two;
+    (void)state;
+    wait_for_links(1, 4);
+    call(&one, "m", NULL, "");
+    call_tool(&two, "Mcp-Param-R: x", "{\"r\":\"x\"}");
+    assert_int_equal(statistics().waiting, 1);
+    answer_next(&links[0], "\"m\"");
+    gateway_tick(gateway);
+    assert_non_null(strstr(server_got(&links[0]), "\"tools/list\""));
+    server_answers(&links[0], "0", TOOLS);
+    assert_non_null(strstr(server_got(&links[0]), "\"tools/call\""));
+    server_answers(&links[0], "5", "{}");
+    assert_int_equal(status_of(&two), 200);
+    leave(&one);
+    leave(&two);
+}
+
 static void the_list_of_tools_cannot_be_had(void **state)
 {
     struct client client;
@@ -286,6 +432,12 @@ int main(void)
         TEST(what_does_not_belong_here),
         TEST(the_server_ends),
         TEST(all_links_are_in_use),
+        TEST(requests_wait_their_turn),
+        TEST(nobody_overtakes_who_waits),
+        TEST(nobody_waits_for_ever),
+        TEST(who_waits_may_have_gone),
+        TEST(a_session_at_rest_gives_way),
+        TEST(the_list_of_tools_waits_for_a_link),
         TEST(links_of_the_pool_are_closed),
         TEST(a_subscription),
         TEST(a_client_that_closes_its_side),

@@ -271,7 +271,7 @@ void exchange_submit(struct exchange *exchange, const struct http_head *head)
         session_delete(exchange, head);
     else
         post(exchange, head);
-    if (!exchange->held)
+    if (!exchange->held && !exchange->queued)
         exchange_drop_body(exchange);
 }
 
@@ -319,6 +319,9 @@ int64_t exchange_read(struct exchange *exchange, char *bytes, size_t size)
 
 void exchange_probe(struct exchange *exchange)
 {
+    exchange->suspect = exchange->queued;
+    if (exchange->queued)
+        return; /* it may be refused yet */
     if (exchange->state == EXCHANGE_WAITING && exchange->stream != NULL)
         session_stream_begin(exchange->session, exchange->stream);
     else if (exchange->state == EXCHANGE_WAITING && !exchange->held)

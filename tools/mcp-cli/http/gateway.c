@@ -79,6 +79,19 @@ static struct vm_link *find_idle(const struct gateway *gateway)
     return link;
 }
 
+/* The session that has been idle longest, of those that have a link. */
+static struct session *find_idle_session(const struct gateway *gateway)
+{
+    struct session *oldest = NULL;
+    for (const struct vm_link *link = gateway->links; link != NULL; link = link->next) {
+        struct session *session = link->kind == &session_owner ? link->owner : NULL;
+        if (session != NULL && session_is_idle(session) &&
+            (oldest == NULL || session->used_at <= oldest->used_at))
+            oldest = session;
+    }
+    return oldest;
+}
+
 /* Ends what is used least, so that a link can be opened. */
 static bool make_room(struct gateway *gateway)
 {
@@ -87,13 +100,16 @@ static bool make_room(struct gateway *gateway)
         gateway_link_close(gateway, idle);
         return true;
     }
-    for (struct session *session = gateway->oldest; session != NULL; session = session->newer) {
-        if (session->link != NULL && session_is_idle(session)) {
-            session_park(session);
-            return true;
-        }
-    }
-    return false;
+    struct session *session = find_idle_session(gateway);
+    if (session != NULL)
+        session_park(session);
+    return session != NULL;
+}
+
+bool gateway_link_is_free(const struct gateway *gateway)
+{
+    return gateway->statistics.links < gateway->config.links_max || find_idle(gateway) != NULL ||
+           find_idle_session(gateway) != NULL;
 }
 
 struct vm_link *gateway_link_take(struct gateway *gateway, bool pooled, const struct vm_link_owner *kind,
@@ -151,6 +167,11 @@ void gateway_probe(struct gateway *gateway)
 static uint64_t tick_exchange(struct exchange *exchange, uint64_t now)
 {
     const struct gateway_config *config = &exchange->gateway->config;
+    if (exchange->queued) {
+        if (now - exchange->since < config->waiting_ms)
+            return exchange->since + config->waiting_ms;
+        stateless_give_up(exchange);
+    }
     if (exchange->state == EXCHANGE_WAITING && !exchange->held) {
         if (now - exchange->since < config->grace_ms)
             return exchange->since + config->grace_ms;
@@ -192,6 +213,7 @@ uint64_t gateway_tick(struct gateway *gateway)
     uint64_t now = gateway_now(gateway);
     if (now - gateway->swept_at >= SWEEP_MS)
         sweep(gateway, now);
+    stateless_serve(gateway);
     uint64_t due = gateway->swept_at + SWEEP_MS;
     for (struct exchange *exchange = gateway->exchanges, *next; exchange != NULL; exchange = next) {
         next = exchange->next;

@@ -23,11 +23,13 @@ struct gateway_config {
     size_t links_max;         /* connections to the server */
     size_t sessions_max;      /* that are remembered */
     size_t requests_max;      /* unanswered, of one session */
+    size_t waiting_max;       /* requests of 2026-07-28 that wait for a connection */
     size_t body_max;          /* bytes of a request */
     size_t bodies_max;        /* bytes of all together */
     size_t events_max;        /* bytes of one stream's events that are kept for who comes back */
     size_t buffer_max;        /* bytes of all events together, for who is away */
     uint64_t session_idle_ms; /* until a session is forgotten */
+    uint64_t waiting_ms;      /* how long they do, at most */
     uint64_t grace_ms;        /* an answer that is there by then goes as JSON, not as a stream */
     uint64_t comment_ms;      /* between comments on a silent stream */
     uint64_t retain_ms;       /* how long a stream that has ended can be read again */
@@ -50,7 +52,8 @@ struct gateway *gateway_create(const struct gateway_config *config, const struct
 /* All exchanges must have ended. */
 void gateway_destroy(struct gateway *gateway);
 
-/* What time brings. Returns in how many milliseconds to call it again, at the latest. */
+/* What time brings, and what has become possible: for requests that wait for a connection, after each event.
+ * Returns in how many milliseconds to call it again, at the latest. */
 uint64_t gateway_tick(struct gateway *gateway);
 /* How many HTTP requests are under way. */
 size_t gateway_exchanges(const struct gateway *gateway);
@@ -97,7 +100,7 @@ struct gateway_statistics {
     uint64_t sessions_created, sessions_expired, sessions_parked, sessions_replayed, sessions_ended;
     uint64_t links_opened, links_failed, links_lost;
     uint64_t messages_in, messages_out, messages_dropped, events_dropped, streams, streams_resumed;
-    size_t sessions, sessions_connected, links, links_idle, exchanges, reading, buffered, bodies;
+    size_t sessions, sessions_connected, links, links_idle, exchanges, waiting, reading, buffered, bodies;
     bool reachable; /* what the last attempt to reach the server said */
 };
 void gateway_get_statistics(const struct gateway *gateway, struct gateway_statistics *statistics);

@@ -94,7 +94,10 @@ struct exchange {
     size_t body_length, body_size, body_total;
     uint64_t since, spoke_at; /* when it was submitted, when something was last sent */
     const struct http_head *head;
-    bool held; /* until the list of tools is there: the body stays */
+    bool held;              /* until the list of tools is there: the body stays */
+    bool queued;            /* until a link is free: the body stays */
+    bool suspect;           /* its client closed its side meanwhile */
+    struct exchange *waits; /* for the same, after it */
     bool comment, over;
     bool endless;                  /* without an end of its own: a session's stream 0, or a subscription */
     struct session *session;       /* whose stream it reads */
@@ -119,6 +122,7 @@ struct gateway {
     struct gateway_config config;
     struct gateway_hooks hooks;
     struct exchange *exchanges;
+    struct exchange *waiting; /* for a link; who came first is the first */
     struct session *sessions[HASH_SIZE], *oldest, *newest;
     struct vm_link *links;
     struct gateway_statistics statistics;
@@ -134,6 +138,8 @@ uint64_t gateway_now(const struct gateway *gateway);
  * room. NULL when there is none. */
 struct vm_link *gateway_link_take(struct gateway *gateway, bool pooled, const struct vm_link_owner *kind,
                                   void *owner);
+/* Whether one of the pool would be there, or there is room for it. */
+bool gateway_link_is_free(const struct gateway *gateway);
 /* Nothing is under way on it: another may have it. */
 void gateway_link_return(struct gateway *gateway, struct vm_link *link);
 void gateway_link_close(struct gateway *gateway, struct vm_link *link);
@@ -208,6 +214,10 @@ void stateless_post(struct exchange *exchange, const struct http_head *head, con
 /* The list of tools is there, or (`known` false) cannot be had. */
 void stateless_resume(struct exchange *exchange, bool known);
 void stateless_end(struct exchange *exchange);
+/* Those who wait go on, as far as there are links. */
+void stateless_serve(struct gateway *gateway);
+/* It has waited as long as it may. */
+void stateless_give_up(struct exchange *exchange);
 void stateless_balance(struct exchange *exchange);
 
 /* ---- tool_list.c ---- */

@@ -22,7 +22,7 @@
 
 struct http_settings {
     const char *listen, *token_file, *allow_origin, *allow_host;
-    bool no_token;
+    bool no_token, help;
     struct option_integer connections, clients, sessions, session_idle, stream_seconds, drain;
 };
 
@@ -182,6 +182,8 @@ static enum status read_numbers(const struct http_settings *settings, struct dae
     config->gateway = (struct gateway_config){.links_max = links,
                                               .sessions_max = sessions,
                                               .requests_max = 64,
+                                              .waiting_max = 256,
+                                              .waiting_ms = 10000,
                                               .body_max = MCP_MESSAGE_MAX,
                                               .bodies_max = (size_t)64 * 1024 * 1024,
                                               .events_max = (size_t)256 * 1024,
@@ -248,8 +250,15 @@ enum status http_run(struct session *session, int count, char **argv, struct err
                                      {"session-idle", 0, OPTION_INTEGER, &settings.session_idle},
                                      {"stream-seconds", 0, OPTION_INTEGER, &settings.stream_seconds},
                                      {"drain", 0, OPTION_INTEGER, &settings.drain},
+                                     {"help", 'h', OPTION_FLAG, &settings.help},
                                      {NULL, 0, OPTION_FLAG, NULL}};
     enum status status = options_parse(options, NULL, false, &count, argv, error);
+    if (status == STATUS_OK && settings.help) {
+        fputs("http [--listen ADDRESS:PORT] [OPTION...]\n  serves MCP by HTTP in front of the server: "
+              "mcp-cli-http(1) has the options\n",
+              stdout);
+        return STATUS_OK;
+    }
     if (status == STATUS_OK && count > 0)
         status = error_set(error, STATUS_USAGE, "http takes options only, not '%s'", argv[0]);
     if (status == STATUS_OK && config.server.kind != ENDPOINT_UNIX && config.server.kind != ENDPOINT_VSOCK &&

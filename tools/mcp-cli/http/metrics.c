@@ -34,6 +34,7 @@ void metrics_answer(struct exchange *exchange)
         {"http_forbidden_total", "counter", "with a Host or an Origin that may not ask", s.forbidden},
         {"http_header_mismatches_total", "counter", "whose headers differ from the body", s.mismatches},
         {"http_exchanges", "gauge", "HTTP requests under way", s.exchanges},
+        {"http_waiting", "gauge", "of these, waiting for a connection to the server", s.waiting},
         {"http_streams", "gauge", "of these, streams of events", s.reading},
         {"http_streams_total", "counter", "streams of events", s.streams},
         {"http_streams_resumed_total", "counter", "of these, gone on with by Last-Event-ID",

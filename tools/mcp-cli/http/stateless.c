@@ -93,20 +93,62 @@ static void lost(void *owner)
 
 static const struct vm_link_owner owner = {handle, lost};
 
-static void begin(struct exchange *exchange, const struct message *message)
+/* ---- who waits for a link ---- */
+
+/* Without a link: waits for one, behind those who do, or is refused. */
+static void wait_or_refuse(struct exchange *exchange, struct piece id)
 {
     struct gateway *gateway = exchange->gateway;
-    exchange->events = event_stream_create(0, false, SIZE_MAX);
-    exchange->kept_id = malloc(message->id.length);
-    if (exchange->events == NULL || exchange->kept_id == NULL) {
-        exchange_busy(exchange, message->id);
+    struct exchange **at = &gateway->waiting;
+    if ((gateway->waiting == NULL && gateway_link_is_free(gateway)) ||
+        gateway->statistics.waiting >= gateway->config.waiting_max) {
+        exchange_busy(exchange, id);
         return;
     }
+    while (*at != NULL)
+        at = &(*at)->waits;
+    *at = exchange;
+    exchange->queued = true;
+    gateway->statistics.waiting++;
+}
+
+static void leave_queue(struct exchange *exchange)
+{
+    struct exchange **at = &exchange->gateway->waiting;
+    if (!exchange->queued)
+        return;
+    while (*at != exchange)
+        at = &(*at)->waits;
+    *at = exchange->waits;
+    exchange->waits = NULL;
+    exchange->queued = false;
+    exchange->gateway->statistics.waiting--;
+}
+
+/* ---- requests ---- */
+
+static bool prepare(struct exchange *exchange, const struct message *message)
+{
+    exchange->events = event_stream_create(0, false, SIZE_MAX);
+    exchange->kept_id = malloc(message->id.length);
+    if (exchange->events == NULL || exchange->kept_id == NULL)
+        return false;
     memcpy(exchange->kept_id, message->id.text, message->id.length);
     exchange->id = (struct piece){exchange->kept_id, message->id.length};
     exchange->events->read = true;
     exchange->endless = message_is(message, "subscriptions/listen");
-    exchange->link = gateway_link_take(gateway, true, &owner, exchange);
+    return true;
+}
+
+static void begin(struct exchange *exchange, const struct message *message)
+{
+    struct gateway *gateway = exchange->gateway;
+    if (!gateway_link_is_free(gateway)) {
+        wait_or_refuse(exchange, message->id);
+        return;
+    }
+    if (prepare(exchange, message))
+        exchange->link = gateway_link_take(gateway, true, &owner, exchange);
     if (exchange->link == NULL) {
         exchange_busy(exchange, message->id);
         return;
@@ -136,7 +178,7 @@ static void check_tool(struct exchange *exchange, const struct message *message,
     } else {
         exchange->held = tool_list_fetch(gateway);
         if (!exchange->held)
-            exchange_busy(exchange, message->id);
+            wait_or_refuse(exchange, message->id);
     }
 }
 
@@ -159,31 +201,62 @@ void stateless_post(struct exchange *exchange, const struct http_head *head, con
     if (result != 0)
         exchange_error(exchange, 400, message->id,
                        result == -EPROTO ? ERROR_HEADER_MISMATCH : MCP_ERROR_INVALID_PARAMS, problem);
+    else if (exchange->gateway->waiting != NULL)
+        wait_or_refuse(exchange, message->id);
     else if (message_is(message, "tools/call"))
         check_tool(exchange, message, TRUSTED_MS);
     else
         begin(exchange, message);
 }
 
-void stateless_resume(struct exchange *exchange, bool known)
+/* Its body was kept: it goes on, or (`possible` false) cannot. */
+static void go_on(struct exchange *exchange, bool possible, uint64_t trusted_ms)
 {
     struct messages messages;
     struct message message;
-    exchange->held = false;
     if (messages_open(&messages, exchange->body, exchange->body_length) != 0 ||
         messages_next(&messages, &message) != 1)
         exchange_busy(exchange, (struct piece){NULL, 0});
-    else if (!known)
+    else if (!possible)
         exchange_busy(exchange, message.id);
+    else if (message_is(&message, "tools/call"))
+        check_tool(exchange, &message, trusted_ms);
     else
-        check_tool(exchange, &message, UINT64_MAX);
+        begin(exchange, &message);
     messages_release(&messages);
+    if (exchange->held || exchange->queued)
+        return;
+    exchange->since = exchange->spoke_at = gateway_now(exchange->gateway);
     exchange_drop_body(exchange);
+}
+
+void stateless_resume(struct exchange *exchange, bool known)
+{
+    exchange->held = false;
+    go_on(exchange, known, UINT64_MAX);
+}
+
+void stateless_give_up(struct exchange *exchange)
+{
+    leave_queue(exchange);
+    go_on(exchange, false, 0);
+}
+
+void stateless_serve(struct gateway *gateway)
+{
+    for (size_t left = gateway->statistics.waiting; left > 0 && gateway_link_is_free(gateway); left--) {
+        struct exchange *exchange = gateway->waiting;
+        leave_queue(exchange);
+        go_on(exchange, true, TRUSTED_MS);
+        if (exchange->suspect && exchange->link != NULL)
+            exchange_probe(exchange);
+    }
 }
 
 /* A client that has gone has cancelled: with its link the server's call ends. */
 void stateless_end(struct exchange *exchange)
 {
+    leave_queue(exchange);
     if (exchange->link != NULL)
         gateway_link_close(exchange->gateway, exchange->link);
     exchange->link = NULL;
