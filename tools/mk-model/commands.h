@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "airt/airt.h"
 
@@ -35,6 +36,11 @@ extern const struct airt_hooks host_hooks;
 
 /* "mk-model: ..." and a line end on standard error; returns EXIT_WRONG. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Ends what was written to a file that fopen gave for `path`, or did not (NULL). `rc`: 0; the errno that
+ * stopped it; or -1 where that has been said. Says what went wrong, and removes a file that is not whole (a
+ * device or a pipe stays). Returns 0 or EXIT_WRONG. */
+int close_output(FILE *file, const char *path, int rc);
 
 /* A whole number from `least` to `most`; complains, and returns false, where it is none. */
 bool parse_number(const char *option, const char *text, uint64_t least, uint64_t most, uint64_t *number);

@@ -68,6 +68,22 @@ void model_file_close(struct model_file *file)
     munmap((void *)(uintptr_t)file->source.mapped, (size_t)file->source.size);
 }
 
+int close_output(FILE *file, const char *path, int rc)
+{
+    struct stat status;
+    bool regular = file != NULL && fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode);
+
+    if (file != NULL && fclose(file) != 0 && rc == 0)
+        rc = errno;
+    if (rc == 0)
+        return 0;
+    if (rc > 0)
+        complain("%s: %s", path, strerror(rc));
+    if (regular)
+        (void)unlink(path);
+    return EXIT_WRONG;
+}
+
 bool parse_number(const char *option, const char *text, uint64_t least, uint64_t most, uint64_t *number)
 {
     char *end;

@@ -2,6 +2,7 @@
  *
  * mk-model: looks into models, and makes them.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,11 +31,20 @@ static void print_help(FILE *out)
           out);
 }
 
+/* What is still in the buffer counts, too. */
+static int end_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    complain("standard output: %s", strerror(errno));
+    return status != 0 ? status : EXIT_WRONG;
+}
+
 int main(int count, char **arguments)
 {
     if (count >= 2 && strcmp(arguments[1], "--help") == 0) {
         print_help(stdout);
-        return 0;
+        return end_output(0);
     }
     if (count >= 2 && strcmp(arguments[1], "--version") == 0) {
         puts("mk-model " MK_VERSION);
@@ -42,7 +52,7 @@ int main(int count, char **arguments)
     }
     for (size_t i = 0; count >= 2 && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(arguments[1], commands[i].name) == 0)
-            return commands[i].run(count - 1, arguments + 1);
+            return end_output(commands[i].run(count - 1, arguments + 1));
     if (count >= 2)
         complain("%s: no such command", arguments[1]);
     print_help(stderr);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "commands.h"
 #include "random_model.h"
@@ -87,7 +86,7 @@ static int make(struct request *request, const struct gguf *vocabulary)
     uint64_t parameters = 0;
     size_t count;
     FILE *out;
-    int status = 0;
+    int status;
 
     writer_begin(&head);
     write_shape_keys(&head, &request->shape);
@@ -102,12 +101,8 @@ static int make(struct request *request, const struct gguf *vocabulary)
     size += head.size;
 
     out = fopen(request->out, "wb");
-    if (out == NULL || !write_model(out, request, &head, weights, count))
-        status = complain("%s: %s", request->out, strerror(errno));
-    if (out != NULL && fclose(out) != 0 && status == 0)
-        status = complain("%s: %s", request->out, strerror(errno));
-    if (status != 0 && out != NULL)
-        unlink(request->out);
+    status = close_output(out, request->out,
+                          out != NULL && write_model(out, request, &head, weights, count) ? 0 : errno);
     if (status == 0 && request->json)
         printf("{\"tensors\": %zu, \"parameters\": %llu, \"bytes\": %llu}\n", count,
                (unsigned long long)parameters, (unsigned long long)size);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "commands.h"
 #include "random_model.h"
@@ -136,13 +135,7 @@ static int write_model(struct job *job, const struct writer *head)
         rc = errno;
     for (uint32_t i = 0; rc == 0 && i < file->tensor_count; i++)
         rc = write_tensor(job, &file->tensors[i], job->types[i], out);
-    if (out != NULL && fclose(out) != 0 && rc == 0)
-        rc = errno;
-    if (rc > 0)
-        complain("%s: %s", job->out, strerror(rc));
-    if (rc != 0 && out != NULL)
-        unlink(job->out);
-    return rc == 0 ? 0 : EXIT_WRONG;
+    return close_output(out, job->out, rc);
 }
 
 static int quantize(struct job *job, const struct mix *mix, bool as_json)

@@ -117,12 +117,12 @@ static int generate(struct run *run, struct airt_sequence *sequence, struct samp
 static int write_ids(const struct run *run)
 {
     FILE *file = fopen(run->ids_path, "w");
+    int rc = file != NULL ? 0 : errno;
 
-    for (size_t i = 0; file != NULL && i < run->count; i++)
-        (void)fprintf(file, "%" PRIu32 "\n", run->ids[i]);
-    if (file == NULL || fclose(file) != 0)
-        return complain("%s: %s", run->ids_path, strerror(errno));
-    return 0;
+    for (size_t i = 0; rc == 0 && i < run->count; i++)
+        if (fprintf(file, "%" PRIu32 "\n", run->ids[i]) < 0)
+            rc = errno;
+    return close_output(file, run->ids_path, rc);
 }
 
 static int write_logits(const struct run *run)
@@ -131,9 +131,7 @@ static int write_logits(const struct run *run)
     size_t numbers = run->count * run->runner.description.vocabulary;
     bool whole = file != NULL && fwrite(run->logits, sizeof(float), numbers, file) == numbers;
 
-    if (file == NULL || fclose(file) != 0 || !whole)
-        return complain("%s: %s", run->logits_path, strerror(errno));
-    return 0;
+    return close_output(file, run->logits_path, whole ? 0 : errno);
 }
 
 static int run_model(struct run *run)
