@@ -4,6 +4,8 @@
 
     reference.py [FILE]    compares with FILE and exits with 1 where it differs, or writes it to standard output
 
+Without numpy it exits with 77.
+
 The weights are not in the file: test_reference.c makes the same ones from the seed. The file is words in lines:
     model NAME                      begins one
     seed N, vocabulary N, capacity N, tolerance X
@@ -17,10 +19,14 @@ import struct
 import sys
 from pathlib import Path
 
-import numpy as np
+try:
+    import numpy as np
 
-from formats import make
-from transformer import run
+    from formats import make
+    from transformer import run
+except ImportError as error:
+    print(f"skipped: {error} (Debian: python3-numpy)", file=sys.stderr)
+    sys.exit(77)
 
 TOKENS = [1, 5, 17, 9, 30, 2, 2, 28, 11, 6]
 VOCABULARY = 32
