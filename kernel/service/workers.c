@@ -48,20 +48,20 @@ int workers_start(void)
     return error;
 }
 
-int workers_queue(enum workers_kind which, const struct job *job)
+int workers_queue(enum workers_kind kind, const struct job *job)
 {
-    struct kind *kind = &kinds[which];
+    struct kind *queue = &kinds[kind];
     struct job queued = *job;
     queued.queued_at = timer_now_us();
-    int error = job_queue_add(&kind->jobs, &queued);
+    int error = job_queue_add(&queue->jobs, &queued);
     if (error != 0) {
         struct job unwanted;
-        while (job_queue_take_unwanted(&kind->jobs, &unwanted))
+        while (job_queue_take_unwanted(&queue->jobs, &unwanted))
             unwanted.refuse(unwanted.argument);
-        error = job_queue_add(&kind->jobs, &queued);
+        error = job_queue_add(&queue->jobs, &queued);
     }
     if (error == 0)
-        wait_queue_wake_one(&kind->waiters);
+        wait_queue_wake_one(&queue->waiters);
     return error;
 }
 

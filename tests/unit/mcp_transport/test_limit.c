@@ -39,8 +39,9 @@ static enum mcp_reader_event feed_message(struct mcp_reader *reader, enum mcp_st
 
     memcpy(bytes, header, header_length);
     memset(bytes + header_length, '{', length);
-    memcpy(bytes + header_length + length, trailer, strlen(trailer));
-    length += header_length + strlen(trailer);
+    length += header_length;
+    if (trailer[0] != '\0')
+        bytes[length++] = trailer[0];
     for (size_t at = 0, consumed; at < length; at += consumed) {
         enum mcp_reader_event event =
             mcp_reader_feed(reader, bytes + at, length - at < 100 ? length - at : 100, &consumed);
