@@ -332,6 +332,19 @@ static void call_tool(struct client *client, const char *header, const char *arg
     ask(client, "POST", headers, body);
 }
 
+/* A proxy may look at the one and the gateway at the other. */
+static void an_argument_in_two_headers(void **state)
+{
+    static const char *const headers[] = {"MCP-Protocol-Version: 2026-07-28", "Mcp-Param-R: x",
+                                          "mcp-param-r: y", NULL};
+    struct client client;
+    (void)state;
+    ask(&client, "POST", headers, "{}");
+    assert_int_equal(status_of(&client), 400);
+    assert_non_null(strstr(body_of(&client), "twice"));
+    leave(&client);
+}
+
 static void the_list_of_tools_is_asked_for(void **state)
 {
     struct client one, two;
@@ -442,6 +455,7 @@ int main(void)
         TEST(a_subscription),
         TEST(a_client_that_closes_its_side),
         TEST(a_slow_reader),
+        TEST(an_argument_in_two_headers),
         TEST(the_list_of_tools_is_asked_for),
         TEST(the_list_of_tools_cannot_be_had),
     };

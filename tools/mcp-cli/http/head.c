@@ -24,6 +24,11 @@ bool head_is_ambiguous(const struct http_head *head)
         if (count > 1)
             return true;
     }
+    for (size_t i = 0; i < head->header_count; i++) {
+        const char *name = head->headers[i].name;
+        if (strncasecmp(name, "Mcp-Param-", 10) == 0 && head_find(head, name) != head->headers[i].value)
+            return true;
+    }
     return false;
 }
 
