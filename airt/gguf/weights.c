@@ -9,6 +9,7 @@
 #include "gguf/reader.h"
 #include "gguf/sha256.h"
 #include "message.h"
+#include "transformer/sequence.h"
 
 #define DATA_ALIGNMENT   64u /* of a tensor in memory: a cache line, and the widest vector */
 #define MATRIX_ALIGNMENT 32u /* what types.h promises */
@@ -28,13 +29,18 @@ static uint64_t mebibytes(uint64_t bytes)
 
 /* ---- how much memory ---- */
 
-static int fail_budget(struct gguf_reader *reader, uint64_t weights, uint64_t cache, uint64_t most)
+/* `inference`: bytes for the whole context. */
+static int fail_budget(struct gguf_reader *reader, uint64_t weights, uint64_t inference, uint64_t most)
 {
+    uint64_t all;
+
+    if (__builtin_add_overflow(reader->gguf->file.bytes_held + weights, inference, &all))
+        all = UINT64_MAX;
     message_start(reader->error, reader->name);
     message_text(reader->error, "needs ");
-    message_number(reader->error, mebibytes(reader->gguf->file.bytes_held + weights + cache));
+    message_number(reader->error, mebibytes(all));
     message_text(reader->error, " MiB of memory (");
-    message_number(reader->error, mebibytes(cache));
+    message_number(reader->error, mebibytes(inference));
     message_text(reader->error, " of it for a context of ");
     message_number(reader->error, reader->gguf->plan.context_length);
     message_text(reader->error, " tokens), there are ");
@@ -43,7 +49,7 @@ static int fail_budget(struct gguf_reader *reader, uint64_t weights, uint64_t ca
     return -ENOMEM;
 }
 
-/* Decides on the context, and whether model and cache fit. */
+/* Decides on the context, and whether the model and an inference fit. */
 static int plan_memory(struct gguf_reader *reader, const struct airt_options *options, uint64_t weights)
 {
     struct gguf *gguf = reader->gguf;
@@ -51,8 +57,10 @@ static int plan_memory(struct gguf_reader *reader, const struct airt_options *op
     uint64_t held = gguf->file.bytes_held + weights;
     uint64_t most = options->memory_max;
     uint64_t per_token;
-    uint64_t cache;
+    uint64_t inference;
     uint64_t room;
+    struct engine engine = {.plan = plan, .cache_f32 = options->cache_f32};
+    uint64_t step;
 
     /* The file holds as many rows of keys and values, so this is no more than 16 times its size. */
     per_token = (uint64_t)plan->kv_heads * plan->head_length * 2 * (options->cache_f32 ? 4 : 2);
@@ -63,7 +71,11 @@ static int plan_memory(struct gguf_reader *reader, const struct airt_options *op
     if (most == 0)
         return 0;
 
-    room = held < most ? (most - held) / per_token : 0;
+    engine.batch = options->prefill_batch > 0 ? options->prefill_batch : ENGINE_BATCH;
+    if (engine.batch > plan->context_length)
+        engine.batch = plan->context_length;
+    step = sequence_step_size(&engine);
+    room = held < most && step < most - held ? (most - held - step) / per_token : 0;
     if (room >= plan->context_length)
         return 0;
     if (options->context_length == 0 && room >= CONTEXT_LEAST) {
@@ -72,9 +84,10 @@ static int plan_memory(struct gguf_reader *reader, const struct airt_options *op
     }
     if (options->context_length == 0 && plan->context_length > CONTEXT_LEAST)
         plan->context_length = CONTEXT_LEAST;
-    if (__builtin_mul_overflow(per_token, plan->context_length, &cache))
-        cache = UINT64_MAX / 2;
-    return fail_budget(reader, weights, cache, most);
+    if (__builtin_mul_overflow(per_token, plan->context_length, &inference) ||
+        __builtin_add_overflow(inference, step, &inference))
+        inference = UINT64_MAX;
+    return fail_budget(reader, weights, inference, most);
 }
 
 /* ---- where the tensors are ---- */

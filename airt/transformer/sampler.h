@@ -17,6 +17,8 @@ struct candidate {
     uint32_t id;
 };
 
+#define SAMPLER_TOKEN_SIZE (sizeof(float) + sizeof(struct candidate)) /* bytes for each of the vocabulary */
+
 struct sampler {
     float temperature, top_p, min_p, penalty;
     uint32_t top_k;

@@ -6,6 +6,7 @@
 
 #include "message.h"
 #include "transformer/rope.h"
+#include "transformer/sampler.h"
 
 #define ALIGNMENT 64u
 
@@ -79,6 +80,18 @@ static void lay_out(struct airt_sequence *sequence, struct layout *layout)
     sequence->quants = place(layout, batch * longest, 1);
     sequence->scales = place(layout, batch * (longest / TENSOR_GROUP + 1), sizeof(float));
     sequence->sums = place(layout, batch * (longest / TENSOR_GROUP + 1), sizeof(float));
+}
+
+size_t sequence_step_size(const struct engine *engine)
+{
+    struct airt_sequence wanted = {.engine = engine, .batch = engine->batch};
+    struct layout layout = {.memory = NULL};
+
+    (void)place(&layout, 1, sizeof(wanted));
+    lay_out(&wanted, &layout);
+    (void)place(&layout, engine->plan->vocabulary, sizeof(float) + SAMPLER_TOKEN_SIZE);
+    /* The alignment of all, and of keys and values. */
+    return layout.overflow ? SIZE_MAX : layout.used + 3 * (size_t)ALIGNMENT;
 }
 
 static int fail_memory(const struct engine *engine, const struct layout *layout, uint32_t capacity,

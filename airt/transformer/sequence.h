@@ -31,6 +31,10 @@ struct airt_sequence {
     float *scales, *sums;
 };
 
+/* Bytes that an inference takes beside its cache: what a step of engine->batch tokens needs, the logits and
+ * the sampler's arrays. Looks at plan, batch and cache_f32 alone; SIZE_MAX where that overflows. */
+size_t sequence_step_size(const struct engine *engine);
+
 /* `capacity` is from 1 to the plan's context_length. -ENOMEM: the error says how many MiB are needed. */
 int sequence_create(const struct engine *engine, uint32_t capacity, struct airt_sequence **sequence,
                     struct airt_error *error);

@@ -56,7 +56,7 @@ struct airt_model;
 struct airt_options {
     const char *instruction_set; /* "sse2" or "avx2"; NULL: the best that CPU and operating system allow */
     uint32_t context_length; /* tokens of one inference; 0: the model's own, as far as memory_max allows */
-    uint64_t memory_max;     /* bytes for the model and the cache of one inference; 0: no limit */
+    uint64_t memory_max;     /* bytes for the model and one inference; 0: no limit */
     uint32_t prefill_batch;  /* tokens of a prompt at once; 0: 64. Makes no difference to results. */
     bool cache_f32;          /* keys and values of past tokens as F32 instead of F16 */
 };

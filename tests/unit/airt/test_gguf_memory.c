@@ -8,6 +8,7 @@
 
 #include "gguf/sha256.h"
 #include "gguf_model.h"
+#include "transformer/sequence.h"
 
 /* However the file packs them, tensors are aligned in memory. */
 static void alignments(void **state)
@@ -103,19 +104,55 @@ static int load_with(const struct airt_options *options)
     return gguf_load(&work, options, &source, &gguf, &error);
 }
 
+/* What an inference needs beside its cache is counted: with the whole of the context it stays below the
+ * limit. */
+static void inference_stays_below_the_limit(void **state)
+{
+    struct airt_options options = {.prefill_batch = 0};
+    const uint32_t batches[] = {0, 1, 300};
+
+    (void)state;
+    open_model(&(struct change){.shape = SMALL ",context=100000"}, NULL);
+    for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++) {
+        uint64_t held = gguf->file.bytes_held;
+        struct airt_description description;
+        struct airt_model *loaded;
+        struct airt_sequence *sequence;
+        size_t before;
+        uint64_t used;
+
+        options.prefill_batch = batches[i];
+        options.memory_max = held + (UINT64_C(4) << 20);
+        assert_int_equal(airt_load_with(&hooks, &options, &source, &loaded, &error), 0);
+        airt_describe(loaded, &description);
+        assert_in_range(description.context_length, 1000, 99999);
+        before = counters.in_use;
+        assert_int_equal(airt_sequence_create(loaded, 0, &sequence, &error), 0);
+        used = counters.in_use - before + 16 * (uint64_t)description.vocabulary;
+        assert_true(used <= options.memory_max - held);
+        /* No more is put aside than one page and a token. */
+        assert_true(used + 4096 + description.cache_bytes_per_token > options.memory_max - held);
+        airt_sequence_destroy(sequence);
+        airt_unload(loaded);
+    }
+    close_model();
+}
+
 static void memory_is_limited(void **state)
 {
     const uint64_t per_token = 2 * 2 * 8 * 2 * 2;
     struct airt_options options = {.context_length = 0};
     uint64_t held;
+    uint64_t step;
 
     (void)state;
     open_model(&(struct change){.shape = SMALL ",context=100000"}, NULL);
     held = gguf->file.bytes_held;
+    step = sequence_step_size(&(struct engine){.plan = &gguf->plan, .batch = ENGINE_BATCH});
     gguf_free(&hooks, gguf);
 
     /* The context is what fits. */
-    options.memory_max = held + 1000 * per_token;
+    options.memory_max = held + step + 1000 * per_token;
     assert_int_equal(load_with(&options), 0);
     assert_int_equal(gguf->plan.context_length, 1000);
     gguf_free(&hooks, gguf);
@@ -136,7 +173,7 @@ static void memory_is_limited(void **state)
     fail_read = 3; /* beyond the head: would be reading the weights */
     assert_int_equal(load_with(&options), -ENOMEM);
     assert_string_equal(error.text,
-                        "test.kv: needs 12 MiB of memory (11 of it for a context of 90000 tokens),"
+                        "test.kv: needs 12 MiB of memory (12 of it for a context of 90000 tokens),"
                         " there are 0 MiB");
     assert_true(counters.peak < held);
 
@@ -161,6 +198,7 @@ int main(void)
         cmocka_unit_test(mapped_and_aligned_is_used_in_place),
         cmocka_unit_test(sha256),
         cmocka_unit_test(memory_is_limited),
+        cmocka_unit_test(inference_stays_below_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
