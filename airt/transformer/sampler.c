@@ -6,7 +6,8 @@
 
 #include "math/math.h"
 
-#define PORTION 4096 /* numbers between two looks at the clock of others */
+#define PORTION   4096  /* numbers between two looks at the clock of others */
+#define LOGIT_MAX 2e38f /* what a penalty makes of a logit, at most: finite */
 
 int sampler_create(const struct airt_hooks *hooks, const struct airt_request *request, uint32_t vocabulary,
                    struct sampler *sampler)
@@ -57,11 +58,23 @@ static uint32_t largest(const float *logits, uint32_t count)
 static int copy_logits(struct sampler *sampler, struct work *work, const float *logits)
 {
     for (uint32_t i = 0; i < sampler->vocabulary; i++) {
-        sampler->weights[i] = logits[i] - logits[i] == 0 ? logits[i] : -3e38f;
+        sampler->weights[i] = logits[i] - logits[i] == 0 ? logits[i] : -__builtin_inff();
         if (i % PORTION == PORTION - 1 && work_spend(work, PORTION * sizeof(*logits)) != 0)
             return -ECANCELED;
     }
     return 0;
+}
+
+/* What is finite stays so; what is impossible stays that. */
+static float punished(float logit, float penalty)
+{
+    float changed = logit > 0 ? logit / penalty : logit * penalty;
+
+    if (logit - logit != 0)
+        return logit;
+    if (changed > LOGIT_MAX)
+        return LOGIT_MAX;
+    return changed < -LOGIT_MAX ? -LOGIT_MAX : changed;
 }
 
 /* Each of the last tokens once. */
@@ -76,7 +89,7 @@ static void punish(struct sampler *sampler)
         for (uint32_t j = 0; j < i && !again; j++)
             again = sampler->past[j] == sampler->past[i];
         if (!again)
-            *logit = *logit > 0 ? *logit / sampler->penalty : *logit * sampler->penalty;
+            *logit = punished(*logit, sampler->penalty);
     }
 }
 
@@ -194,11 +207,11 @@ int sampler_choose(struct sampler *sampler, struct work *work, const float *logi
 
     if (rc != 0)
         return rc;
-    if (largest(logits, vocabulary) == vocabulary)
-        return -EDOM;
     if (sampler->penalty < 1 || sampler->penalty > 1)
         punish(sampler);
     best = largest(sampler->weights, vocabulary);
+    if (best == vocabulary)
+        return -EDOM;
     *id = best;
     if (!(sampler->temperature > 0))
         return 0;

@@ -109,6 +109,32 @@ static void greedy_and_penalty(void **state)
     sampler_destroy(&hooks, &sampler);
 }
 
+/* A penalty makes no finite logit infinite: there is always one to choose, and it is a number. */
+static void penalties_of_extremes(void **state)
+{
+    static const float penalties[] = {0.01f, 10};
+    static const float ends[] = {3e38f, -3e38f};
+
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        struct airt_request request = {
+            .temperature = i / 4 == 0 ? 0 : 1, .top_p = 1, .repeat_penalty = penalties[i % 2]};
+        struct sampler sampler;
+        float logits[VOCABULARY];
+        uint32_t id = VOCABULARY;
+
+        assert_int_equal(sampler_create(&hooks, &request, VOCABULARY, &sampler), 0);
+        for (uint32_t token = 0; token < VOCABULARY; token++) {
+            logits[token] = token == 0 ? NAN : ends[i / 2 % 2];
+            sampler_see(&sampler, token);
+        }
+        logits[1] = -INFINITY;
+        assert_int_equal(sampler_choose(&sampler, &work, logits, &id), 0);
+        assert_in_range(id, 2, VOCABULARY - 1);
+        sampler_destroy(&hooks, &sampler);
+    }
+}
+
 static void likely_tokens(void **state)
 {
     struct airt_request request = {.temperature = 2, .top_p = 0.1f};
@@ -208,9 +234,13 @@ static void long_texts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(shares),        cmocka_unit_test(greedy_and_penalty),
-                                       cmocka_unit_test(likely_tokens), cmocka_unit_test(no_memory),
-                                       cmocka_unit_test(texts),         cmocka_unit_test(long_texts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(shares),
+                                       cmocka_unit_test(greedy_and_penalty),
+                                       cmocka_unit_test(likely_tokens),
+                                       cmocka_unit_test(no_memory),
+                                       cmocka_unit_test(texts),
+                                       cmocka_unit_test(long_texts),
+                                       cmocka_unit_test(penalties_of_extremes)};
 
     return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
 }
