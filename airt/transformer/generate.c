@@ -94,6 +94,26 @@ static int step(struct generation *generation, struct output *output, uint32_t *
     return 0;
 }
 
+/* Batch by batch: a prompt may take longer than the time there is. Sets *late where it does. */
+static int feed_prompt(struct generation *generation, const uint32_t *ids, size_t count,
+                       const struct outcome *outcome, bool *late)
+{
+    const struct outcome none = {.logits = NULL};
+    size_t batch = generation->sequence->batch;
+    int rc = 0;
+
+    for (size_t at = 0; at < count && rc == 0; at += batch) {
+        bool last = count - at <= batch;
+
+        *late = at > 0 && out_of_time(generation);
+        if (*late)
+            return 0;
+        rc = sequence_feed(generation->sequence, ids + at, last ? count - at : batch, last ? outcome : &none,
+                           generation->error);
+    }
+    return rc;
+}
+
 static int run(struct generation *generation, const uint32_t *ids, size_t count, struct output *output)
 {
     const struct outcome outcome = {.logits = generation->logits};
@@ -103,7 +123,9 @@ static int run(struct generation *generation, const uint32_t *ids, size_t count,
 
     for (size_t i = 0; i < count; i++)
         sampler_see(&generation->sampler, ids[i]);
-    rc = sequence_feed(generation->sequence, ids, count, &outcome, generation->error);
+    rc = feed_prompt(generation, ids, count, &outcome, &ended);
+    if (ended)
+        generation->result->finish = AIRT_FINISH_TIME;
     while (rc == 0 && !ended) {
         rc = step(generation, output, &id, &ended);
         if (rc == 0 && !ended)

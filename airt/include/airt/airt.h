@@ -140,7 +140,7 @@ struct airt_request {
 };
 
 /* STOP: the model's own end, or one of the stop strings; LENGTH: max_tokens, or the context is full; TIME:
- * max_us. */
+ * max_us, which is looked at between the batches of a prompt, too. */
 enum airt_finish { AIRT_FINISH_STOP, AIRT_FINISH_LENGTH, AIRT_FINISH_TIME };
 
 struct airt_result {
