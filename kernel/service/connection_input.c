@@ -9,6 +9,7 @@
 #include <logging/log.h>
 #include <service/connection.h>
 #include <service/connections.h>
+#include <service/workers.h>
 #include <tasks/task.h>
 
 /* Of one connection, before it is the next one's turn. Small enough that one that floods does not keep
@@ -31,7 +32,10 @@ const char *connections_current_excess(void)
     if (current == NULL)
         return NULL;
     uint32_t calls_max = current->rule->calls_max;
-    if (calls_max != 0 && mcp_session_pending(current->session) > calls_max)
+    /* This call is among those that are pending. What became a task is not, and is worked for all the same.
+     */
+    if (calls_max != 0 &&
+        (mcp_session_pending(current->session) > calls_max || workers_jobs_of(current->number) >= calls_max))
         return "as many calls as the policy allows are not answered yet";
     if (connections_output_is_high(current->output.size))
         return "read the answers that wait first";

@@ -90,13 +90,15 @@ bool connection_is_welcome(const char *kind, uint64_t peer_cid, uint32_t peer_po
     return false;
 }
 
-/* A client's tasks and states are its own: those of its kind of stream and its address, on any connection. */
+/* A client's tasks and states are its own: those of its kind of stream, its address and the policy's rule for
+ * it, on any connection. */
 static void identify(const struct connection *connection)
 {
     struct {
         char kind[16];
-        uint64_t cid;
-    } client = {.cid = connection->stream.peer_cid};
+        uint64_t cid, rule;
+    } client = {.cid = connection->stream.peer_cid,
+                .rule = (uint64_t)(connection->rule - access_policy()->rules)};
 
     (void)strncpy(client.kind, connection->stream.kind, sizeof client.kind - 1);
     mcp_session_identify(connection->session, &client, sizeof client);

@@ -29,18 +29,27 @@ static void take(struct job_queue *queue, size_t index, struct job *job)
     memmove(&queue->jobs[index], &queue->jobs[index + 1], (queue->count - index) * sizeof queue->jobs[0]);
 }
 
-bool job_queue_take(struct job_queue *queue, struct job *job)
+bool job_queue_take(struct job_queue *queue, uint64_t passed_over, struct job *job)
 {
-    if (queue->count == 0)
-        return false;
-    size_t first = 0;
-    for (size_t i = 1; i < queue->count; i++)
-        if (queue->jobs[i].round < queue->jobs[first].round)
+    size_t first = queue->count;
+    for (size_t i = 0; i < queue->count; i++)
+        if (queue->jobs[i].job.owner != passed_over &&
+            (first == queue->count || queue->jobs[i].round < queue->jobs[first].round))
             first = i;
+    if (first == queue->count)
+        return false;
     queue->round = queue->jobs[first].round;
     take(queue, first, job);
     queue->last_owner = job->owner;
     return true;
+}
+
+size_t job_queue_count(const struct job_queue *queue, uint64_t owner)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < queue->count; i++)
+        count += queue->jobs[i].job.owner == owner ? 1 : 0;
+    return count;
 }
 
 bool job_queue_take_unwanted(struct job_queue *queue, struct job *job)

@@ -38,8 +38,13 @@ struct job_queue {
 /* Returns 0, or -EAGAIN when the queue, or this owner's part of it, is full. */
 int job_queue_add(struct job_queue *queue, const struct job *job);
 
-/* Takes the next job. Returns whether there is one. */
-bool job_queue_take(struct job_queue *queue, struct job *job);
+#define JOB_NOBODY UINT64_MAX /* as an owner */
+
+/* Takes the next job that is not of the owner `passed_over`. Returns whether there is one. */
+bool job_queue_take(struct job_queue *queue, uint64_t passed_over, struct job *job);
+
+/* How many jobs of the owner wait. */
+size_t job_queue_count(const struct job_queue *queue, uint64_t owner);
 
 /* Takes a job that is unwanted. Returns whether there is one. */
 bool job_queue_take_unwanted(struct job_queue *queue, struct job *job);

@@ -247,7 +247,8 @@ static int load_file(const char *path, struct airt_error *error)
         log_write(LOG_INFO, "model", "%llu bytes of '%s' read in %llu us", (unsigned long long)reading.done,
                   name, (unsigned long long)reading.us);
     }
-    if (result == 0 || result == -ECANCELED || (result == -EINVAL && error->text[0] != '\0'))
+    if (result == 0 || result == -ECANCELED || result == -EBUSY ||
+        (result == -EINVAL && error->text[0] != '\0'))
         return result;
     if (share == NULL && share_is_known())
         (void)log_format(

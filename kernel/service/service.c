@@ -80,6 +80,10 @@ _Noreturn void service_run(void)
             mcp_server_expire_tasks(server);
             expire_at_us = timer_now_us() + EXPIRE_US;
         }
+        struct mcp_server_statistics statistics;
+        mcp_server_get_statistics(server, &statistics);
+        if (statistics.tasks > 0 && due > expire_at_us)
+            due = expire_at_us;
         connections_wait(next < due ? next : due);
     }
 }

@@ -236,7 +236,7 @@ int tools_infer_add(struct mcp_server *server)
             "\"items\":{\"type\":\"string\",\"minLength\":1}}],\"description\":"
             "\"the answer ends before any of these\"},"
             "\"logprobs\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":20,\"description\":"
-            "\"how many likely tokens to tell for each one\"}},"
+            "\"how many likely tokens to tell for each one; left out where that is more than 256 KiB\"}},"
             "\"additionalProperties\":false}",
         .output_schema =
             "{\"type\":\"object\",\"properties\":{\"text\":{\"type\":\"string\"},"

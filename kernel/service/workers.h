@@ -12,7 +12,7 @@
 
 enum workers_kind {
     WORKERS_SHARE,    /* loads and lists: one after the other */
-    WORKERS_INFERENCE /* as many at a time as there are tasks; the others wait */
+    WORKERS_INFERENCE /* as many at a time as there are tasks, of one owner one less; the others wait */
 };
 
 /* Starts the tasks. Returns 0 or a negative errno. */
@@ -23,7 +23,11 @@ int workers_start(void);
  * -EAGAIN when too many wait already. */
 int workers_queue(enum workers_kind kind, const struct job *job);
 
-/* Whether the running task's job has become unwanted: it should end. False in other tasks. */
+/* How many jobs of an owner wait or run. */
+size_t workers_jobs_of(uint64_t owner);
+
+/* Whether the running task's job has become unwanted: it should end. False in other tasks. Its
+ * argument is looked at, so a job that has answered and freed that must not ask, nor yield. */
 bool workers_job_is_unwanted(void);
 
 #endif

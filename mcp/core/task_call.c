@@ -125,7 +125,7 @@ static bool begin(struct mcp_call *call, const struct request *request)
         wanted < ttl_ms)
         ttl_ms = wanted > LEAST_TTL_MS ? (uint32_t)wanted : LEAST_TTL_MS;
     result = create(call, ttl_ms);
-    if (result == -ENOSYS) {
+    if (result == -ENOSYS && (!stateless || call->tool->tool.tasks == MCP_TASKS_REQUIRED)) {
         mcp_call_error(call, MCP_ERROR_INTERNAL, "Internal error: there is no entropy for the id of a task");
         return false;
     }

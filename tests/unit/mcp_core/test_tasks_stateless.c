@@ -315,8 +315,14 @@ static void test_without_entropy(void **state)
 {
     (void)state;
     entropy_fails = true;
-    client_expect_error(&client, call("1", "later"), "1", MCP_ERROR_INTERNAL, "entropy");
+    client_expect_error(&client, call("1", "must"), "1", MCP_ERROR_INTERNAL, "entropy");
     assert_int_equal(runs, 0);
+    /* Who can do without a task gets an ordinary answer. */
+    client_expect_nothing(&client, call("2", "later"));
+    assert_int_equal(runs, 1);
+    entropy_fails = false;
+    mcp_call_finish(kept);
+    assert_null(strstr(client.last, "\"resultType\":\"task\""));
 }
 
 static void test_listened_to(void **state)

@@ -12,6 +12,7 @@
 #include <service/access.h>
 #include <service/connection.h>
 #include <service/log_notices.h>
+#include <mcp/task.h>
 #include <service/tools.h>
 #include <service/workers.h>
 
@@ -62,6 +63,14 @@ int workers_queue(enum workers_kind kind, const struct job *job)
         return -EAGAIN;
     model_jobs[model_job_count++] = *job;
     return 0;
+}
+
+size_t workers_jobs_of(uint64_t owner)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < model_job_count; i++)
+        count += model_jobs[i].owner == owner;
+    return count;
 }
 
 void run_model_jobs(void)
@@ -206,13 +215,30 @@ static void logs(struct mcp_call *call, void *context)
 static int add_tools(void)
 {
     static const struct mcp_tool tools[] = {
-        {.name = "infer", .input_schema = "{\"type\":\"object\"}", .handler = infer},
+        {.name = "infer",
+         .input_schema = "{\"type\":\"object\"}",
+         .tasks = MCP_TASKS_OPTIONAL,
+         .handler = infer},
         {.name = "health", .input_schema = "{\"type\":\"object\"}", .handler = health},
         {.name = "logs", .input_schema = "{\"type\":\"object\"}", .handler = logs}};
     return tools_add(server, tools, sizeof tools / sizeof tools[0]);
 }
 
 /* ---- fixture ---- */
+
+static int count_up(void *context, void *bytes, size_t size)
+{
+    static uint8_t number;
+    (void)context;
+    memset(bytes, ++number, size);
+    return 0;
+}
+
+static uint64_t clock_ms(void *context)
+{
+    (void)context;
+    return now / 1000;
+}
 
 void set_policy(const char *text)
 {
@@ -237,14 +263,17 @@ int start(void **state)
                                              .version = "1",
                                              .memory = kernel_mcp_memory,
                                              .logging = true,
-                                             .logging_needs = policy_needs("logs")};
+                                             .logging_needs = policy_needs("logs"),
+                                             .entropy = count_up,
+                                             .clock_ms = clock_ms};
     (void)state;
     memset(clients, 0, sizeof clients);
     model_job_count = 0;
     now += 5000000;
     set_policy("any=all");
     if (log_initialise(&log) != 0 || start_memory(64 * MIB) != 0 ||
-        mcp_server_create(&config, &server) != 0 || add_tools() != 0)
+        mcp_server_create(&config, &server) != 0 || mcp_server_enable_tasks(server, NULL) != 0 ||
+        add_tools() != 0)
         return -1;
     log_notices_start(server);
     connections_start(server, listeners, 1);
@@ -257,6 +286,7 @@ int end(void **state)
     connections_drop(&client_operations);
     run_model_jobs();
     assert_int_equal(get_statistics().open, 0);
+    mcp_server_end_tasks(server);
     mcp_server_destroy(server);
     end_memory();
     return 0;

@@ -39,6 +39,34 @@ static void unanswered_calls_are_bounded_by_the_rule(void **state)
     assert_int_equal(model_job_count, 1);
 }
 
+/* A call that became a task is answered at once, and worked for all the same. */
+static void tasks_are_bounded_by_the_rule_too(void **state)
+{
+    static const char *const forms[] = {
+        "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/"
+        "call\",\"params\":{\"name\":\"infer\",\"task\":{}}}\n",
+        "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"infer\",\"_meta\":{"
+        "\"io.modelcontextprotocol/protocolVersion\":\"2026-07-28\","
+        "\"io.modelcontextprotocol/clientInfo\":{\"name\":\"t\",\"version\":\"1\"},"
+        "\"io.modelcontextprotocol/clientCapabilities\":{\"extensions\":{\"io.modelcontextprotocol/"
+        "tasks\":{}}}}}}\n"};
+    (void)state;
+    set_policy("any=all,calls=2");
+    for (unsigned form = 0; form < 2; form++) {
+        struct client *client = come(form, PING, 0);
+        if (form == 0)
+            use_version(client, "2025-11-25");
+        for (unsigned i = 0; i < 2; i++) {
+            ask(client, forms[form]);
+            assert_non_null(strstr(client->last, "taskId"));
+        }
+        ask(client, forms[form]);
+        assert_non_null(strstr(client->last, "as many calls as the policy allows"));
+        assert_int_equal(model_job_count, 2);
+        run_model_jobs();
+    }
+}
+
 static void a_full_model_is_told(void **state)
 {
     (void)state;
@@ -204,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(unanswered_calls_are_bounded_by_the_rule, start, end),
+        cmocka_unit_test_setup_teardown(tasks_are_bounded_by_the_rule_too, start, end),
         cmocka_unit_test_setup_teardown(a_full_model_is_told, start, end),
         cmocka_unit_test_setup_teardown(connections_have_numbers_of_their_own, start, end),
         cmocka_unit_test_setup_teardown(who_has_gone_is_not_worked_for, start, end),

@@ -34,7 +34,7 @@ static int add(unsigned owner, uintptr_t number)
 static uintptr_t take(unsigned owner)
 {
     struct job job;
-    assert_true(job_queue_take(&queue, &job));
+    assert_true(job_queue_take(&queue, JOB_NOBODY, &job));
     assert_int_equal(job.owner, owner + 1);
     return (uintptr_t)job.argument;
 }
@@ -47,7 +47,7 @@ static void one_owner_is_served_in_order(void **state)
         assert_int_equal(add(0, number), 0);
     for (uintptr_t number = 0; number < JOBS_MAX / 2; number++)
         assert_int_equal(take(0), number);
-    assert_false(job_queue_take(&queue, &job));
+    assert_false(job_queue_take(&queue, JOB_NOBODY, &job));
 }
 
 static void owners_take_turns(void **state)
@@ -82,7 +82,7 @@ static void silence_earns_no_credit(void **state)
     unsigned of_second = 0;
     struct job job;
     for (unsigned i = 0; i < 10; i++) {
-        assert_true(job_queue_take(&queue, &job));
+        assert_true(job_queue_take(&queue, JOB_NOBODY, &job));
         of_second += job.owner == 2 ? 1 : 0;
     }
     assert_in_range(of_second, 5, 6);

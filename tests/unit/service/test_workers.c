@@ -199,6 +199,45 @@ static void each_kind_has_its_own_tasks(void **state)
 }
 
 static struct work inner;
+static size_t depth, most_of_one;
+
+/* Each job lets the next task run, as long as there are jobs for it. */
+static void nest(void *argument)
+{
+    struct work *work = argument;
+    jmp_buf outer;
+    size_t here = task_current;
+    work->done++;
+    depth++;
+    if (workers_jobs_of(7) > 0 && here + 1 < task_count) {
+        memcpy(outer, idle, sizeof outer);
+        run_task(here + 1);
+        memcpy(idle, outer, sizeof outer);
+        task_current = here;
+    }
+    most_of_one = depth > most_of_one ? depth : most_of_one;
+    depth--;
+}
+
+/* One owner's jobs never have all the tasks: the last one is for others. */
+static void one_task_is_left_for_others(void **state)
+{
+    (void)state;
+    static struct work works[20], other;
+    for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
+        const struct job job = {
+            .run = nest, .refuse = refuse_work, .unwanted = is_unwanted, .argument = &works[i], .owner = 7};
+        assert_int_equal(workers_queue(WORKERS_INFERENCE, &job), 0);
+    }
+    assert_int_equal(workers_jobs_of(7), 20);
+    assert_int_equal(workers_jobs_of(8), 0);
+    run_task(1);
+    assert_int_equal(most_of_one, task_count - 2); /* one of them is the share's */
+    assert_int_equal(workers_jobs_of(7), 0);
+    assert_int_equal(queue(&other, 8), 0);
+    run_task(1);
+    assert_int_equal(other.done, 1);
+}
 
 /* Another task's job runs while this one yields. */
 static void yield_to_another(void *argument)
@@ -241,6 +280,7 @@ int main(void)
         cmocka_unit_test_setup(the_places_of_those_who_left_are_free, start),
         cmocka_unit_test_setup(each_kind_has_its_own_tasks, start),
         cmocka_unit_test_setup(tasks_know_their_own_jobs, start),
+        cmocka_unit_test_setup(one_task_is_left_for_others, start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,7 +136,7 @@ void mcp_session_allow(struct mcp_session *session, uint32_t allowed);
 
 /* Who the client is: any bytes that are the same whenever it is the same one (a user id, an address, a hash
  * of a token). Of one principal are the tasks of 2026-07-28, and the states that mcp_call_wait gives to a
- * client. Before the first message; at first it is nobody, with zero bytes. */
+ * client. Before the first message; all whom nobody has identified are one. */
 void mcp_session_identify(struct mcp_session *session, const void *principal, size_t length);
 
 /* Nothing is sent any more. Unanswered calls are told by their `cancelled`; they stay with their tools, and
