@@ -42,8 +42,7 @@ size_t bpe_decode(struct airt_text text, char *out)
     return length;
 }
 
-/* SPM writes a space as U+2581. */
-static size_t decode_spm(struct airt_text text, char *out)
+size_t spm_decode(struct airt_text text, char *out)
 {
     size_t length = 0;
 
@@ -91,7 +90,7 @@ static int decode(struct tokenizer *tokenizer, const char *name, uint32_t id, st
     if (tokenizer_is_word(vocabulary, id)) {
         bool spm = vocabulary->kind == VOCABULARY_SPM;
 
-        length = spm ? decode_spm(text, out) : bpe_decode(text, out);
+        length = spm ? spm_decode(text, out) : bpe_decode(text, out);
         if (spm && length > SPM_MAX)
             return fail(error, name, id, ": longer than 1024 bytes");
         if (!spm && length == 1 && tokenizer->byte_ids[(unsigned char)out[0]] == VOCABULARY_NONE)

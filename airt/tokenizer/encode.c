@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#define WORK_PER_BYTE 8
+#define WORK_PER_LOOKUP 8
 
 void token_list_add(struct token_list *list, uint32_t id)
 {
@@ -22,26 +22,28 @@ static bool is_wanted(const struct tokenizer *tokenizer, uint32_t id, bool speci
     return kind == TOKEN_USER_DEFINED || (special && (kind == TOKEN_CONTROL || kind == TOKEN_UNKNOWN));
 }
 
-/* The longest special token at the start of `text`, of `length` bytes (at least 1). Returns its bytes, or 0.
- */
-static size_t special_at(const struct tokenizer *tokenizer, const char *text, size_t length, bool special,
-                         uint32_t *found)
+/* The longest special token at the start of `text`, of `length` bytes (at least 1). Sets *end to its bytes,
+ * or 0. */
+static int special_at(const struct tokenizer *tokenizer, struct work *work, const char *text, size_t length,
+                      bool special, uint32_t *found, size_t *end)
 {
     size_t longest = tokenizer->longest_special[(unsigned char)text[0]];
     uint32_t state = LOOKUP_HASH_START;
-    size_t end = 0;
 
-    for (size_t i = 0; i < longest && i < length; i++) {
+    *end = 0;
+    if (longest > length)
+        longest = length;
+    for (size_t i = 0; i < longest; i++) {
         uint32_t id;
 
         state = lookup_hash_byte(state, text[i]);
         id = tokenizer_lookup(tokenizer, &tokenizer->specials, lookup_hash_end(state), text, i + 1);
         if (id != VOCABULARY_NONE && is_wanted(tokenizer, id, special)) {
             *found = id;
-            end = i + 1;
+            *end = i + 1;
         }
     }
-    return end;
+    return work_spend(work, WORK_PER_LOOKUP * (1 + longest));
 }
 
 static int encode_plain(const struct tokenizer *tokenizer, struct work *work, struct merger *merger,
@@ -64,8 +66,8 @@ static int encode(const struct tokenizer *tokenizer, struct work *work, struct m
 
     while (at < length) {
         uint32_t id = VOCABULARY_NONE;
-        size_t bytes = special_at(tokenizer, text + at, length - at, special, &id);
-        int rc = work_spend(work, WORK_PER_BYTE * (1 + bytes));
+        size_t bytes;
+        int rc = special_at(tokenizer, work, text + at, length - at, special, &id, &bytes);
 
         if (rc == 0 && bytes > 0) {
             rc = encode_plain(tokenizer, work, merger, text + plain, at - plain, first, list);

@@ -58,6 +58,8 @@ int tokenizer_decode_all(struct tokenizer *tokenizer, struct work *work, const c
 /* Byte-level BPE: writes the bytes that `text` stands for, and returns how many. A text that is not of this
  * form stands for itself. */
 size_t bpe_decode(struct airt_text text, char *out);
+/* SPM: the same; U+2581 is a space. */
+size_t spm_decode(struct airt_text text, char *out);
 
 /* Fills merges and pairs, after words and specials. The same. */
 int bpe_prepare(struct tokenizer *tokenizer, struct work *work, const char *name, struct airt_error *error);

@@ -96,19 +96,17 @@ int spm_encode(const struct tokenizer *tokenizer, struct work *work, struct merg
                size_t length, bool prefix, struct token_list *list)
 {
     const struct airt_hooks *hooks = work->hooks;
-    struct spm spm = {tokenizer, text};
-    char *spaced;
+    char *folded = hooks->alloc(hooks->context, length + 1);
+    struct spm spm = {tokenizer, folded};
+    size_t count;
     int rc;
 
-    if (!prefix)
-        return encode(&spm, work, merger, length, list);
-    spaced = hooks->alloc(hooks->context, length + 1);
-    if (spaced == NULL)
+    if (folded == NULL)
         return -ENOMEM;
-    spaced[0] = ' ';
-    memcpy(spaced + 1, text, length);
-    spm.text = spaced;
-    rc = encode(&spm, work, merger, length + 1, list);
-    hooks->free(hooks->context, spaced, length + 1);
+    folded[0] = ' ';
+    /* U+2581 in a text is a space, as SentencePiece has it. */
+    count = spm_decode((struct airt_text){text, length}, folded + (prefix ? 1 : 0));
+    rc = encode(&spm, work, merger, count + (prefix ? 1 : 0), list);
+    hooks->free(hooks->context, folded, length + 1);
     return rc;
 }
