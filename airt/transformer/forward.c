@@ -9,9 +9,12 @@
 #include "tensor/quantize.h"
 #include "transformer/rope.h"
 #include "transformer/sequence.h"
+#include "work.h"
 
 #define GELU_ROOT  0.7978845608028654 /* of 2 / pi */
 #define GELU_CUBIC 0.044715
+
+#define SPEND_AFTER 4096 /* logits that are capped between two looks at the work done */
 
 /* ---- numbers ---- */
 
@@ -219,9 +222,10 @@ static int feed(struct airt_sequence *sequence, uint32_t number, uint32_t count)
 
 /* ---- ends ---- */
 
-static void begin(struct airt_sequence *sequence, uint32_t position, const uint32_t *ids, uint32_t count)
+static int begin(struct airt_sequence *sequence, uint32_t position, const uint32_t *ids, uint32_t count)
 {
     const struct plan *plan = sequence->engine->plan;
+    struct work work = {.hooks = sequence->engine->hooks};
     const struct matrix *table = &plan->token_embedding;
     size_t row_size = tensor_row_size(table->type, table->columns);
 
@@ -236,7 +240,24 @@ static void begin(struct airt_sequence *sequence, uint32_t position, const uint3
             if (sequence->angles[i] != NULL)
                 rope_angles(&plan->rope, sequence->frequencies[i], sequence->magnitude[i], position + token,
                             sequence->angles[i] + (size_t)token * plan->rope.dimensions);
+        /* An angle's sine and cosine cost as much as reading some 64 bytes. */
+        if (work_spend(&work, plan->embedding_length * sizeof(*row) + plan->rope.dimensions * 64) != 0)
+            return -ECANCELED;
     }
+    return 0;
+}
+
+/* Bends logits so that none is beyond the cap. */
+static int cap_logits(const struct plan *plan, struct work *work, float *logits, size_t count)
+{
+    double cap = (double)plan->logit_softcap;
+
+    for (size_t i = 0; i < count; i++) {
+        logits[i] = (float)(cap * math_tanh((double)logits[i] / cap));
+        if (i % SPEND_AFTER == SPEND_AFTER - 1 && work_spend(work, SPEND_AFTER * 16) != 0)
+            return -ECANCELED;
+    }
+    return 0;
 }
 
 static int end(struct airt_sequence *sequence, uint32_t count, const struct outcome *outcome)
@@ -246,6 +267,7 @@ static int end(struct airt_sequence *sequence, uint32_t count, const struct outc
     size_t skipped = (size_t)first * plan->embedding_length;
     struct vectors vectors =
         take(sequence, sequence->normed + skipped, count - first, plan->embedding_length);
+    struct work work = {.hooks = sequence->engine->hooks};
     int rc = 0;
 
     if (outcome->logits == NULL && outcome->sum == NULL)
@@ -258,12 +280,8 @@ static int end(struct airt_sequence *sequence, uint32_t count, const struct outc
                 plan->embedding_length);
     if (outcome->logits != NULL)
         rc = multiply(sequence, &plan->output, NULL, &vectors, outcome->logits);
-    if (outcome->logits != NULL && plan->logit_softcap > 0) {
-        double cap = (double)plan->logit_softcap;
-
-        for (size_t i = 0; i < (size_t)(count - first) * plan->vocabulary; i++)
-            outcome->logits[i] = (float)(cap * math_tanh((double)outcome->logits[i] / cap));
-    }
+    if (rc == 0 && outcome->logits != NULL && plan->logit_softcap > 0)
+        rc = cap_logits(plan, &work, outcome->logits, (size_t)(count - first) * plan->vocabulary);
     return rc;
 }
 
@@ -271,9 +289,8 @@ int forward(struct airt_sequence *sequence, uint32_t position, const uint32_t *i
             const struct outcome *outcome)
 {
     const struct plan *plan = sequence->engine->plan;
-    int rc = 0;
+    int rc = begin(sequence, position, ids, count);
 
-    begin(sequence, position, ids, count);
     for (uint32_t i = 0; i < plan->layer_count && rc == 0; i++) {
         rc = attention(sequence, i, position, count);
         if (rc == 0)

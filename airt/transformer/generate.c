@@ -179,8 +179,11 @@ int generator_infer(struct airt_model *model, struct work *work, const struct ai
                                     .context = context,
                                     .result = result,
                                     .error = error};
-    struct output output = {
-        .emit = emit, .context = context, .stops = request->stop, .stop_count = request->stop_count};
+    struct output output = {.work = work,
+                            .emit = emit,
+                            .context = context,
+                            .stops = request->stop,
+                            .stop_count = request->stop_count};
     uint32_t *ids;
     size_t capacity;
     size_t count;

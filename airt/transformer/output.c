@@ -6,6 +6,11 @@
 
 #include "utf8.h"
 
+/* For each byte of a token: itself, and the comparisons with a stop string, of which nearly all end at once.
+ */
+#define WORK_PER_BYTE 16
+#define WORK_PER_STOP (4 * AIRT_STOP_LENGTH_MAX)
+
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 static int flush(struct output *output)
@@ -118,8 +123,11 @@ int output_add(struct output *output, const char *bytes, size_t length)
 {
     int rc = 0;
 
-    for (size_t i = 0; i < length && rc == 0 && !output->stopped; i++)
+    for (size_t i = 0; i < length && rc == 0 && !output->stopped; i++) {
         rc = add_byte(output, bytes[i]);
+        if (rc == 0)
+            rc = work_spend(output->work, WORK_PER_BYTE + output->stop_count * WORK_PER_STOP);
+    }
     return rc == 0 ? flush(output) : rc;
 }
 

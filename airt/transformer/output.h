@@ -6,11 +6,12 @@
 #ifndef AIRT_TRANSFORMER_OUTPUT_H
 #define AIRT_TRANSFORMER_OUTPUT_H
 
-#include "airt/airt.h"
+#include "work.h"
 
 #define OUTPUT_PIECE 1024
 
 struct output {
+    struct work *work;
     airt_emit emit;
     void *context;
     const struct airt_text *stops; /* none longer than AIRT_STOP_LENGTH_MAX */
@@ -28,7 +29,7 @@ struct output {
 };
 
 /* Adds a token's bytes and gives away what can be. Bytes that are not UTF-8 become U+FFFD. Returns 0, or
- * -ECANCELED where emit said so. */
+ * -ECANCELED where emit or the yield said so. */
 int output_add(struct output *output, const char *bytes, size_t length);
 
 /* The text ends here: gives away the rest. */

@@ -67,9 +67,42 @@ static void a_prompt_takes_too_long(void **state)
     free(bytes.bytes);
 }
 
+static unsigned long yields_of(const struct change *change)
+{
+    static uint32_t ids[64];
+    struct model_bytes bytes;
+    struct airt_model *tried = load(&bytes, change, &hooks, NULL);
+    struct airt_sequence *sequence;
+    float *logits = calloc((size_t)64 * 320, sizeof(*logits));
+    unsigned long yields;
+
+    assert_non_null(logits);
+    assert_int_equal(airt_sequence_create(tried, 64, &sequence, &error), 0);
+    counters.yields = 0;
+    assert_int_equal(airt_sequence_feed(sequence, ids, 64, logits, true, &error), 0);
+    yields = counters.yields;
+    airt_sequence_destroy(sequence);
+    airt_unload(tried);
+    free(bytes.bytes);
+    free(logits);
+    return yields;
+}
+
+/* A vocabulary for each token of a batch may be megabytes. */
+static void capping_logits_is_work(void **state)
+{
+    static const struct change without = {.architecture = ARCH_GEMMA3};
+    static const struct change capped = {
+        .architecture = ARCH_GEMMA3, .key = "gemma3.final_logit_softcapping", RAW(F32 "\0\0\xf0\x41")};
+
+    (void)state;
+    assert_int_equal(yields_of(&capped), yields_of(&without) + (size_t)64 * 320 / 4096);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_prompt_takes_too_long)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_prompt_takes_too_long),
+                                       cmocka_unit_test(capping_logits_is_work)};
 
     return cmocka_run_group_tests_name("budgets", tests, NULL, NULL);
 }

@@ -184,7 +184,8 @@ static void expect_output(const char *text, size_t length, const struct airt_tex
 {
     for (size_t step = 1; step <= length; step++) {
         struct answer_text out = {.text = calloc(1, 1)};
-        struct output output = {.emit = collect, .context = &out, .stops = stops, .stop_count = stop_count};
+        struct output output = {
+            .work = &work, .emit = collect, .context = &out, .stops = stops, .stop_count = stop_count};
 
         for (size_t at = 0; at < length; at += step)
             assert_int_equal(output_add(&output, text + at, length - at < step ? length - at : step), 0);
@@ -219,9 +220,10 @@ static void texts(void **state)
 
 static void long_texts(void **state)
 {
+    static const struct airt_text stop = STOP("<end>");
     static char text[5000];
     struct answer_text out = {.text = calloc(1, 1)};
-    struct output output = {.emit = collect, .context = &out};
+    struct output output = {.work = &work, .emit = collect, .context = &out};
 
     (void)state;
     memset(text, 'x', sizeof(text));
@@ -229,6 +231,17 @@ static void long_texts(void **state)
     assert_int_equal(out.length, sizeof(text));
     out.stop_emit = out.emits + 2;
     assert_int_equal(output_add(&output, text, sizeof(text)), -ECANCELED);
+    /* A token may have 64 KiB: others run meanwhile, and can stop it. */
+    out.stop_emit = 0;
+    output.stops = &stop;
+    output.stop_count = 1;
+    counters_reset();
+    for (unsigned i = 0; i < 12; i++)
+        assert_int_equal(output_add(&output, text, sizeof(text)), 0);
+    assert_in_range(counters.yields, 60, 6000);
+    counters.stop_yield = counters.yields + 1;
+    assert_int_equal(output_add(&output, text, sizeof(text)), -ECANCELED);
+    counters_reset();
     free(out.text);
 }
 
