@@ -6,6 +6,8 @@
 #include "tensor/avx2.h"
 #include "tensor/quantize.h"
 
+#include <float.h>
+
 #define LANES 8
 
 /* Eight weights from column `at` on. */
@@ -199,6 +201,7 @@ static void quantize_group(const float *values, int8_t *quants, float *scale, fl
     __m256 numbers[4];
     __m256i whole[4];
     __m256 most = _mm256_setzero_ps();
+    __m256 broken = _mm256_setzero_ps();
     __m128 largest;
     float extreme;
     float inverse;
@@ -206,6 +209,8 @@ static void quantize_group(const float *values, int8_t *quants, float *scale, fl
     for (unsigned i = 0; i < 4; i++) {
         numbers[i] = _mm256_loadu_ps(values + i * 8);
         most = _mm256_max_ps(most, magnitude(numbers[i]));
+        broken =
+            _mm256_or_ps(broken, _mm256_cmp_ps(magnitude(numbers[i]), _mm256_set1_ps(FLT_MAX), _CMP_NLE_UQ));
     }
     largest = _mm_max_ps(_mm256_castps256_ps128(most), _mm256_extractf128_ps(most, 1));
     largest = _mm_max_ps(largest, _mm_movehl_ps(largest, largest));
@@ -216,6 +221,9 @@ static void quantize_group(const float *values, int8_t *quants, float *scale, fl
     *scale = extreme / 127;
     *sum = *scale * (float)total_of_integers(_mm256_add_epi32(_mm256_add_epi32(whole[0], whole[1]),
                                                               _mm256_add_epi32(whole[2], whole[3])));
+    /* No quant stands for what is no finite number: the products say so. */
+    if (_mm256_movemask_ps(broken) != 0)
+        *scale = *sum = __builtin_nanf("");
     /* Packing works within halves of the register; the permutation puts the numbers back in order. */
     whole[0] =
         _mm256_packs_epi16(_mm256_packs_epi32(whole[0], whole[1]), _mm256_packs_epi32(whole[2], whole[3]));

@@ -226,6 +226,31 @@ static void avx2(void **state)
     check_kernels(&tensor_kernels_avx2);
 }
 
+/* A product with what is no number is none: quantized vectors do not hide it. */
+static void broken_vectors(void **state)
+{
+    static const float broken[] = {NAN, INFINITY, -INFINITY};
+    static int8_t quants[64];
+    static float numbers[64];
+    float scales[2];
+    float sums[2];
+
+    (void)state;
+    if (tensor_kernels_find("avx2") == NULL) {
+        print_message(AVX2_MISS "\n");
+        skip();
+    }
+    for (unsigned i = 0; i < 3 * 64; i++) {
+        struct vectors vectors = {numbers, 1, 64, 64, quants, scales, sums, false};
+
+        for (unsigned n = 0; n < 64; n++)
+            numbers[n] = n == i % 64 ? broken[i / 64] : (float)n;
+        tensor_kernels_avx2.quantize(&vectors);
+        assert_true(isnan(scales[i % 64 / 32]) && isnan(sums[i % 64 / 32]));
+        assert_true(isfinite(scales[1 - i % 64 / 32]) && isfinite(sums[1 - i % 64 / 32]));
+    }
+}
+
 static void check_combine(const struct tensor_kernels *kernels, enum tensor_type type, uint32_t columns)
 {
     static float weights[ROWS];
@@ -290,11 +315,8 @@ static void choice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(halves),
-        cmocka_unit_test(rows_survive),
-        cmocka_unit_test(sse2),
-        cmocka_unit_test(avx2),
-        cmocka_unit_test(combining_and_narrowing),
+        cmocka_unit_test(halves), cmocka_unit_test(rows_survive),   cmocka_unit_test(sse2),
+        cmocka_unit_test(avx2),   cmocka_unit_test(broken_vectors), cmocka_unit_test(combining_and_narrowing),
         cmocka_unit_test(choice),
     };
 
