@@ -47,8 +47,8 @@ struct rope {
     float yarn_attention_factor, yarn_beta_fast, yarn_beta_slow, yarn_extrapolation;
     float attention_factor;     /* what longrope multiplies cosine and sine by; 1: none */
     const float *factors;       /* [dimensions / 2]: rope_freqs, or NULL */
-    const float *factors_short; /* longrope (phi3): used up to original_context */
-    const float *factors_long;
+    const float *factors_short; /* longrope (phi3): of a context_length up to original_context */
+    const float *factors_long;  /* of a longer one */
 };
 
 struct plan {

@@ -31,7 +31,7 @@ static double whole_above(double number)
     return below < number ? below + 1 : below;
 }
 
-double rope_frequencies(const struct rope *rope, bool sliding, uint32_t capacity, double *frequencies)
+double rope_frequencies(const struct rope *rope, bool sliding, uint32_t context_length, double *frequencies)
 {
     const float *factors = rope->factors;
     double base = (double)(sliding ? rope->base_sliding : rope->base);
@@ -43,9 +43,9 @@ double rope_frequencies(const struct rope *rope, bool sliding, uint32_t capacity
     double low = 0;
     double high = 0;
 
-    if (rope->factors_short != NULL && capacity <= rope->original_context)
+    if (rope->factors_short != NULL && context_length <= rope->original_context)
         factors = rope->factors_short;
-    if (rope->factors_long != NULL && capacity > rope->original_context)
+    if (rope->factors_long != NULL && context_length > rope->original_context)
         factors = rope->factors_long;
     if (factors != NULL)
         magnitude = (double)rope->attention_factor;

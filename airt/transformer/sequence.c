@@ -135,8 +135,8 @@ int sequence_create(const struct engine *engine, uint32_t capacity, struct airt_
     lay_out(made, &layout);
     for (unsigned i = 0; i < 2; i++)
         if (made->frequencies[i] != NULL)
-            made->magnitude[i] =
-                rope_frequencies(&engine->plan->rope, i == 1, capacity, made->frequencies[i]);
+            made->magnitude[i] = rope_frequencies(&engine->plan->rope, i == 1, engine->plan->context_length,
+                                                  made->frequencies[i]);
     *sequence = made;
     return 0;
 }

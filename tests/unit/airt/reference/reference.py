@@ -8,7 +8,7 @@ Without numpy it exits with 77.
 
 The weights are not in the file: test_reference.c makes the same ones from the seed. The file is words in lines:
     model NAME                      begins one
-    seed N, vocabulary N, capacity N, tolerance X
+    seed N, vocabulary N, tolerance X
     u32|f32|text KEY VALUE          metadata
     tensor NAME TYPE ROWS COLUMNS SCALE   (ROWS 0: one dimension; norms are 1 + the number)
     tokens ID...
@@ -35,9 +35,9 @@ VOCABULARY = 32
 class Model:
     """Makes a model's tensors, and its description, at the same time."""
 
-    def __init__(self, name, family, kind="F32", seed=1, tokens=TOKENS, capacity=64, tolerance=1e-4, **shape):
+    def __init__(self, name, family, kind="F32", seed=1, tokens=TOKENS, tolerance=1e-4, **shape):
         self.name, self.family, self.kind, self.seed = name, family, kind, seed
-        self.tokens, self.capacity, self.tolerance = tokens, capacity, tolerance
+        self.tokens, self.tolerance = tokens, tolerance
         self.lines = []
         self.shape = dict(family=family, embedding=64, feed=96, layers=2, heads=4, kv_heads=2, head_length=16, base=10000.0,
                           epsilon=2.0**-17, context=64, style="adjacent" if family == "llama" else "halves",
@@ -119,10 +119,10 @@ class Model:
         if "original_context" in s and self.family == "phi3":
             short = self.vector("rope_factors_short.weight", half, scale=0.5, center=1)
             long = self.vector("rope_factors_long.weight", half, scale=0.25, center=1)
-            s["factors"] = long if self.capacity > s["original_context"] else short
+            s["factors"] = long if s["context"] > s["original_context"] else short
         model["layers"] = [self.layer(index) for index in range(s["layers"])]
         logits = run(s, model, self.tokens)
-        print(f"model {self.name}\nseed {self.seed}\nvocabulary {VOCABULARY}\ncapacity {self.capacity}\n"
+        print(f"model {self.name}\nseed {self.seed}\nvocabulary {VOCABULARY}\n"
               f"tolerance {self.tolerance}", file=out)
         print(*self.lines, sep="\n", file=out)
         print("tokens", *self.tokens, file=out)
@@ -150,8 +150,8 @@ def models():
     yield Model("gemma3, linear scaling", "gemma3", seed=42, base=1e6, base_sliding=10000.0, layers=6, window=4, tied=True,
                 scaling="linear", factor=8.0, sliding=lambda index: index % 6 != 5, **SMALL)
     yield Model("phi3", "phi3", seed=51, window=5, sliding=lambda index: True)
-    yield Model("phi3, short factors", "phi3", seed=52, original_context=32, attention_factor=1.25, capacity=32)
-    yield Model("phi3, long factors", "phi3", seed=53, original_context=32, attention_factor=1.25, capacity=64)
+    yield Model("phi3, short factors", "phi3", seed=52, original_context=32, attention_factor=1.25, context=32)
+    yield Model("phi3, long factors", "phi3", seed=53, original_context=32, attention_factor=1.25)
     for number, kind in enumerate(("F16", "BF16")):
         yield Model(f"llama {kind}", "llama", kind, seed=60 + number)
     for number, kind in enumerate(("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0")):
