@@ -103,7 +103,8 @@ static int load(struct work *work, enum part part, const struct airt_options *op
     struct gguf_reader reader = {.work = work,
                                  .source = source,
                                  .error = error,
-                                 .name = source->name != NULL ? source->name : "model"};
+                                 .name = source->name != NULL ? source->name : "model",
+                                 .memory_max = options != NULL ? options->memory_max : 0};
     struct gguf *gguf = work->hooks->alloc(work->hooks->context, sizeof(*gguf));
     int rc;
 

@@ -35,6 +35,14 @@ void *gguf_allocate(struct gguf_reader *reader, const char *what, uint64_t count
     block->size = (size_t)count * size;
     if (block->size == 0)
         block->size = 1;
+    if (reader->memory_max > 0 &&
+        (file->bytes_held > reader->memory_max || block->size > reader->memory_max - file->bytes_held)) {
+        fail_memory(reader, what, block->size);
+        message_text(reader->error, ", and the limit for all is ");
+        message_number(reader->error, reader->memory_max >> 20);
+        message_text(reader->error, " MiB");
+        return NULL;
+    }
     block->memory = hooks->alloc(hooks->context, block->size);
     if (block->memory == NULL) {
         fail_memory(reader, what, block->size);

@@ -13,15 +13,17 @@ struct gguf_reader {
     const struct airt_source *source;
     struct airt_error *error;
     struct gguf *gguf;
-    const char *name;   /* of the source, for messages */
-    uint64_t at;        /* where the next byte is taken */
-    uint64_t available; /* bytes in memory */
-    uint64_t capacity;  /* of the block that holds them; 0: they are the mapped source */
+    const char *name;    /* of the source, for messages */
+    uint64_t memory_max; /* bytes that may be held; 0: no limit */
+    uint64_t at;         /* where the next byte is taken */
+    uint64_t available;  /* bytes in memory */
+    uint64_t capacity;   /* of the block that holds them; 0: they are the mapped source */
 };
 
 /* ---- reader.c ---- */
 
-/* A block that is freed with the file. NULL: error is set, to "no memory for WHAT: N MiB". */
+/* A block that is freed with the file, within memory_max. NULL: error is set, to "no memory for WHAT: N MiB".
+ */
 void *gguf_allocate(struct gguf_reader *reader, const char *what, uint64_t count, size_t size);
 /* Frees one of them at once. */
 void gguf_release(const struct airt_hooks *hooks, struct gguf_file *file, const void *memory);

@@ -9,6 +9,7 @@
 #include "message.h"
 
 #define TOKENS_MAX       (UINT32_C(1) << 22)
+#define MERGES_MAX       TOKENS_MAX
 #define TOKEN_LENGTH_MAX (UINT32_C(64) << 10)
 #define PRETOKENIZERS    "gpt-2, llama-bpe, qwen2, smollm, gpt-4o"
 
@@ -284,6 +285,9 @@ int gguf_read_vocabulary(struct gguf_reader *reader)
         rc = gguf_get_array(reader, "tokenizer.ggml.merges", vocabulary->kind == VOCABULARY_BPE, GGUF_STRING,
                             GGUF_STRING, &merges);
     if (rc == 0 && merges != NULL && vocabulary->kind == VOCABULARY_BPE) {
+        if (merges->count > MERGES_MAX)
+            return gguf_fail_numbers(reader, gguf_key_place(merges), "", merges->count,
+                                     " merges, expected at most ", MERGES_MAX, "");
         vocabulary->merge_count = merges->count;
         rc = read_texts(reader, merges, &vocabulary->merges);
     }

@@ -9,6 +9,7 @@
 #include "gguf/reader.h"
 #include "gguf/sha256.h"
 #include "message.h"
+#include "tokenizer/tokenizer.h"
 #include "transformer/sequence.h"
 
 #define DATA_ALIGNMENT   64u /* of a tensor in memory: a cache line, and the widest vector */
@@ -29,12 +30,12 @@ static uint64_t mebibytes(uint64_t bytes)
 
 /* ---- how much memory ---- */
 
-/* `inference`: bytes for the whole context. */
-static int fail_budget(struct gguf_reader *reader, uint64_t weights, uint64_t inference, uint64_t most)
+/* `held`: bytes that the model takes; `inference`: for the whole context. */
+static int fail_budget(struct gguf_reader *reader, uint64_t held, uint64_t inference, uint64_t most)
 {
     uint64_t all;
 
-    if (__builtin_add_overflow(reader->gguf->file.bytes_held + weights, inference, &all))
+    if (__builtin_add_overflow(held, inference, &all))
         all = UINT64_MAX;
     message_start(reader->error, reader->name);
     message_text(reader->error, "needs ");
@@ -60,6 +61,7 @@ static int plan_memory(struct gguf_reader *reader, const struct airt_options *op
     uint64_t inference;
     uint64_t room;
     struct engine engine = {.plan = plan, .cache_f32 = options->cache_f32};
+    uint64_t tokenizer;
     uint64_t step;
 
     /* The file holds as many rows of keys and values, so this is no more than 16 times its size. */
@@ -71,6 +73,9 @@ static int plan_memory(struct gguf_reader *reader, const struct airt_options *op
     if (most == 0)
         return 0;
 
+    if (tokenizer_size_most(&gguf->vocabulary, reader->work, &tokenizer) != 0)
+        return -ECANCELED;
+    held += tokenizer;
     engine.batch = options->prefill_batch > 0 ? options->prefill_batch : ENGINE_BATCH;
     if (engine.batch > plan->context_length)
         engine.batch = plan->context_length;
@@ -87,7 +92,7 @@ static int plan_memory(struct gguf_reader *reader, const struct airt_options *op
     if (__builtin_mul_overflow(per_token, plan->context_length, &inference) ||
         __builtin_add_overflow(inference, step, &inference))
         inference = UINT64_MAX;
-    return fail_budget(reader, weights, inference, most);
+    return fail_budget(reader, held, inference, most);
 }
 
 /* ---- where the tensors are ---- */

@@ -57,6 +57,23 @@ uint32_t tokenizer_lookup(const struct tokenizer *tokenizer, const struct lookup
     return lookup_find(lookup, hash, equal_text, tokenizer, &wanted);
 }
 
+int tokenizer_size_most(const struct vocabulary *vocabulary, struct work *work, uint64_t *size)
+{
+    /* A lookup takes at most 12 bytes for each of its entries, and as much again (lookup.c). */
+    const uint64_t entry = 12;
+    uint64_t count = vocabulary->count;
+    uint64_t merges = vocabulary->kind == VOCABULARY_BPE ? vocabulary->merge_count : 0;
+
+    *size = sizeof(struct tokenizer) + (count + 2) * (sizeof(uint32_t) + entry) + entry +
+            (merges + 1) * (sizeof(struct bpe_merge) + entry);
+    for (uint32_t id = 0; id < vocabulary->count; id++) {
+        *size += vocabulary->tokens[id].length;
+        if (work_spend(work, sizeof(vocabulary->tokens[id])) != 0)
+            return -ECANCELED;
+    }
+    return 0;
+}
+
 /* Puts every token where it is looked up; those without text are never found. */
 static int index_tokens(struct tokenizer *tokenizer, struct work *work)
 {

@@ -18,6 +18,8 @@ void tokenizer_destroy(const struct airt_hooks *hooks, struct tokenizer *tokeniz
 
 /* Bytes that it holds. */
 uint64_t tokenizer_size(const struct tokenizer *tokenizer);
+/* No less than that, before there is one. 0 or -ECANCELED. */
+int tokenizer_size_most(const struct vocabulary *vocabulary, struct work *work, uint64_t *size);
 
 /* Where ids go: at most `capacity` are written, `count` goes on counting. */
 struct token_list {

@@ -8,6 +8,7 @@
 
 #include "gguf/sha256.h"
 #include "gguf_model.h"
+#include "tokenizer/tokenizer.h"
 #include "transformer/sequence.h"
 
 /* However the file packs them, tensors are aligned in memory. */
@@ -97,6 +98,20 @@ static void sha256(void **state)
     }
 }
 
+/* Bytes of the model that is open, its tokenizer to come among them. */
+static uint64_t held_by_model(void)
+{
+    struct work work = {.hooks = &hooks};
+    struct tokenizer *tokenizer;
+    uint64_t most;
+
+    assert_int_equal(tokenizer_size_most(&gguf->vocabulary, &work, &most), 0);
+    assert_int_equal(tokenizer_create(&work, "test", &gguf->vocabulary, &tokenizer, &error), 0);
+    assert_in_range(tokenizer_size(tokenizer), most / 2, most);
+    tokenizer_destroy(&hooks, tokenizer);
+    return gguf->file.bytes_held + most;
+}
+
 static int load_with(const struct airt_options *options)
 {
     struct work work = {.hooks = &hooks};
@@ -114,7 +129,7 @@ static void inference_stays_below_the_limit(void **state)
     (void)state;
     open_model(&(struct change){.shape = SMALL ",context=100000"}, NULL);
     for (size_t i = 0; i < sizeof(batches) / sizeof(batches[0]); i++) {
-        uint64_t held = gguf->file.bytes_held;
+        uint64_t held = held_by_model();
         struct airt_description description;
         struct airt_model *loaded;
         struct airt_sequence *sequence;
@@ -147,7 +162,7 @@ static void memory_is_limited(void **state)
 
     (void)state;
     open_model(&(struct change){.shape = SMALL ",context=100000"}, NULL);
-    held = gguf->file.bytes_held;
+    held = held_by_model();
     step = sequence_step_size(&(struct engine){.plan = &gguf->plan, .batch = ENGINE_BATCH});
     gguf_free(&hooks, gguf);
 
@@ -191,6 +206,24 @@ static void memory_is_limited(void **state)
     close_model();
 }
 
+/* What a file declares is not allocated beyond the limit. */
+static void tables_stay_below_the_limit(void **state)
+{
+    struct airt_options options = {.memory_max = 100000};
+
+    (void)state;
+    open_model(&(struct change){.shape = SMALL ",vocabulary=20000"}, NULL);
+    gguf_free(&hooks, gguf);
+    counters_reset();
+    assert_int_equal(load_with(&options), -ENOMEM);
+    assert_non_null(strstr(error.text, "no memory for "));
+    assert_non_null(strstr(error.text, " MiB, and the limit for all is 0 MiB"));
+    assert_in_range(counters.peak, 1, 100000);
+    options.memory_max = 0;
+    assert_int_equal(load_with(&options), 0);
+    close_model();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +231,7 @@ int main(void)
         cmocka_unit_test(mapped_and_aligned_is_used_in_place),
         cmocka_unit_test(sha256),
         cmocka_unit_test(memory_is_limited),
+        cmocka_unit_test(tables_stay_below_the_limit),
         cmocka_unit_test(inference_stays_below_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,33 @@ static void pretokenizers(void **state)
     assert_int_equal(counters.in_use, 0);
 }
 
+/* Empty ones, of 8 bytes each in the file. */
+static void too_many_merges(void **state)
+{
+    const uint32_t count = (UINT32_C(1) << 22) + 1;
+    struct airt_source bytes = {.name = "bpe"};
+    struct work work = {.hooks = &hooks};
+    struct writer head;
+
+    (void)state;
+    writer_begin(&head);
+    writer_key_text(&head, "tokenizer.ggml.model", "gpt2");
+    writer_key_text(&head, "tokenizer.ggml.pre", "gpt-2");
+    writer_key_array(&head, "tokenizer.ggml.tokens", GGUF_STRING, 1);
+    writer_text(&head, "a", 1);
+    writer_key_array(&head, "tokenizer.ggml.merges", GGUF_STRING, count);
+    for (uint32_t i = 0; i < count; i++)
+        writer_text(&head, "", 0);
+    writer_end(&head, 3, 32);
+    bytes.mapped = head.bytes;
+    bytes.size = head.size;
+    counters_reset();
+    assert_int_equal(gguf_load_vocabulary(&work, &bytes, &gguf, &error), -EINVAL);
+    assert_non_null(strstr(error.text, ": 4194305 merges, expected at most 4194304"));
+    assert_in_range(counters.peak, 1, 1 << 20);
+    free(head.bytes);
+}
+
 /* Files as others make them, where they are. */
 static void shared_models(void **state)
 {
@@ -172,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vocabulary),
         cmocka_unit_test(pretokenizers),
+        cmocka_unit_test(too_many_merges),
         cmocka_unit_test(shared_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
