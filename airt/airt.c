@@ -152,6 +152,29 @@ static int check_prompt(const struct airt_model *model, struct work *work, const
     return rc;
 }
 
+static int check_stops(const struct airt_model *model, const struct airt_request *request,
+                       struct airt_error *error)
+{
+    if (request->stop_count > AIRT_STOP_MAX)
+        return fail_number(model, error, "", request->stop_count, " stop strings, at most ", AIRT_STOP_MAX);
+    for (size_t i = 0; i < request->stop_count; i++) {
+        struct airt_text stop = request->stop[i];
+
+        if (stop.length == 0 || stop.length > AIRT_STOP_LENGTH_MAX)
+            return fail_number(model, error, "a stop string of ", stop.length, " bytes, expected 1 to ",
+                               AIRT_STOP_LENGTH_MAX);
+        for (size_t at = 0; at < stop.length;) {
+            uint32_t character;
+            size_t length = utf8_decode(stop.bytes + at, stop.length - at, &character);
+
+            if (length == 0)
+                return fail_number(model, error, "a stop string is not UTF-8 at byte ", at, "", 0);
+            at += length;
+        }
+    }
+    return 0;
+}
+
 /* Comparisons are written so that NaN is out of range too. */
 static int check_numbers(const struct airt_model *model, const struct airt_request *request,
                          struct airt_error *error)
@@ -167,13 +190,7 @@ static int check_numbers(const struct airt_model *model, const struct airt_reque
     if (request->logprobs > AIRT_LOGPROBS_MAX)
         return fail_number(model, error, "logprobs of ", request->logprobs, " tokens, at most ",
                            AIRT_LOGPROBS_MAX);
-    if (request->stop_count > AIRT_STOP_MAX)
-        return fail_number(model, error, "", request->stop_count, " stop strings, at most ", AIRT_STOP_MAX);
-    for (size_t i = 0; i < request->stop_count; i++)
-        if (request->stop[i].length == 0 || request->stop[i].length > AIRT_STOP_LENGTH_MAX)
-            return fail_number(model, error, "a stop string of ", request->stop[i].length,
-                               " bytes, expected 1 to ", AIRT_STOP_LENGTH_MAX);
-    return 0;
+    return check_stops(model, request, error);
 }
 
 int airt_infer(struct airt_model *model, const struct airt_request *request, airt_emit emit, void *context,

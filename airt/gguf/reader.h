@@ -74,6 +74,8 @@ int gguf_get_count(struct gguf_reader *reader, const char *name, bool required, 
                    uint32_t *value);
 /* Finite, and above 0. */
 int gguf_get_positive(struct gguf_reader *reader, const char *name, bool required, float *value);
+/* The same, or 0. */
+int gguf_get_positive_or_none(struct gguf_reader *reader, const char *name, float *value);
 int gguf_get_bool(struct gguf_reader *reader, const char *name, bool *value);
 int gguf_get_text(struct gguf_reader *reader, const char *name, bool required, struct airt_text *value);
 /* An array with elements of one of two types; *key is NULL where it is missing. */

@@ -61,6 +61,12 @@ static int positive(struct gguf_reader *reader, const char *suffix, bool require
     return gguf_get_positive(reader, key_name(reader, suffix).text, required, value);
 }
 
+/* Where 0 says that there is none. */
+static int positive_or_none(struct gguf_reader *reader, const char *suffix, float *value)
+{
+    return gguf_get_positive_or_none(reader, key_name(reader, suffix).text, value);
+}
+
 /* For an error about a key that may be missing, where its default does not fit. */
 static struct gguf_place place_of(const struct gguf_reader *reader, const char *suffix)
 {
@@ -161,9 +167,11 @@ static int read_scaling(struct gguf_reader *reader)
     if (rc == 0)
         rc = positive(reader, ".rope.scale_linear", false, &rope->factor);
     if (rc == 0)
-        rc = positive(reader, ".rope.scaling.factor", false, &rope->factor);
+        rc = positive_or_none(reader, ".rope.scaling.factor", &rope->factor);
     if (rc != 0)
         return rc;
+    if (!(rope->factor > 0))
+        rope->factor = 1;
     if (type.length == 0 || gguf_text_is(type, "linear")) {
         rope->scaling = rope->factor < 1 || rope->factor > 1 ? ROPE_SCALING_LINEAR : ROPE_SCALING_NONE;
     } else if (gguf_text_is(type, "yarn")) {
@@ -186,7 +194,10 @@ static int read_scaling(struct gguf_reader *reader)
     if (rc == 0)
         rc = positive(reader, ".rope.scaling.yarn_attn_factor", false, &rope->yarn_attention_factor);
     if (rc == 0)
-        rc = positive(reader, ".rope.scaling.yarn_ext_factor", false, &rope->yarn_extrapolation);
+        rc = positive_or_none(reader, ".rope.scaling.yarn_ext_factor", &rope->yarn_extrapolation);
+    /* Where all frequencies are interpolated it is linear. */
+    if (rope->scaling == ROPE_SCALING_YARN && !(rope->yarn_extrapolation > 0))
+        rope->scaling = ROPE_SCALING_LINEAR;
     if (rc == 0)
         rc = positive(reader, ".rope.scaling.yarn_beta_fast", false, &rope->yarn_beta_fast);
     if (rc == 0)
@@ -208,6 +219,7 @@ static int read_rope(struct gguf_reader *reader)
         return gguf_fail_number(reader, place_of(reader, ".rope.dimension_count"), "", rope->dimensions,
                                 ", expected a multiple of 2");
     rope->base = ROPE_BASE;
+    rope->scaled_sliding = plan->architecture != ARCH_GEMMA3;
     rc = positive(reader, ".rope.freq_base", false, &rope->base);
     rope->base_sliding = plan->architecture == ARCH_GEMMA3 ? ROPE_BASE : rope->base;
     if (rc == 0)
@@ -253,7 +265,7 @@ static int read_scales(struct gguf_reader *reader)
     if (rc == 0)
         rc = positive(reader, ".attention.scale", false, &plan->attention_scale);
     if (rc == 0)
-        rc = positive(reader, ".final_logit_softcapping", false, &plan->logit_softcap);
+        rc = positive_or_none(reader, ".final_logit_softcapping", &plan->logit_softcap);
     return rc;
 }
 

@@ -108,7 +108,7 @@ int gguf_get_count(struct gguf_reader *reader, const char *name, bool required, 
     return 0;
 }
 
-int gguf_get_positive(struct gguf_reader *reader, const char *name, bool required, float *value)
+static int get_number(struct gguf_reader *reader, const char *name, bool required, bool none, float *value)
 {
     const struct gguf_file *file = &reader->gguf->file;
     const struct gguf_key *key;
@@ -124,10 +124,20 @@ int gguf_get_positive(struct gguf_reader *reader, const char *name, bool require
     else
         return fail_type(reader, key, "f32");
     /* Written so that NaN is refused, too. */
-    if (!(found >= 1e-30 && found <= 1e30))
+    if (!(found >= 1e-30 && found <= 1e30) && !(none && found >= 0 && found <= 0))
         return gguf_fail(reader, gguf_key_place(key), "expected a number above 0, and finite");
     *value = (float)found;
     return 0;
+}
+
+int gguf_get_positive(struct gguf_reader *reader, const char *name, bool required, float *value)
+{
+    return get_number(reader, name, required, false, value);
+}
+
+int gguf_get_positive_or_none(struct gguf_reader *reader, const char *name, float *value)
+{
+    return get_number(reader, name, false, true, value);
 }
 
 int gguf_get_bool(struct gguf_reader *reader, const char *name, bool *value)

@@ -44,7 +44,8 @@ static int read_kind(struct gguf_reader *reader)
         return gguf_fail_unknown(reader, gguf_key_place(gguf_key_find(file, model_name, strlen(model_name))),
                                  text, "llama, gpt2");
     vocabulary->kind = VOCABULARY_BPE;
-    rc = gguf_get_text(reader, pre_name, true, &text);
+    text = (struct airt_text){"gpt-2", 5}; /* older files do not say it */
+    rc = gguf_get_text(reader, pre_name, false, &text);
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < sizeof(pretokenizers) / sizeof(pretokenizers[0]); i++) {

@@ -42,10 +42,11 @@ struct rope {
     uint32_t dimensions; /* of a head that turn; even */
     float base;          /* of layers that see all */
     float base_sliding;  /* of sliding layers (gemma3); else as base */
-    float factor;        /* of the scaling (of layers that see all); 1: none */
+    bool scaled_sliding; /* the scaling is for sliding layers, too (all but gemma3) */
+    float factor;        /* of the scaling; 1: none */
     uint32_t original_context;
     float yarn_attention_factor, yarn_beta_fast, yarn_beta_slow, yarn_extrapolation;
-    float attention_factor;     /* what longrope multiplies cosine and sine by; 1: none */
+    float attention_factor;     /* what cosine and sine are multiplied by; 1: none */
     const float *factors;       /* [dimensions / 2]: rope_freqs, or NULL */
     const float *factors_short; /* longrope (phi3): of a context_length up to original_context */
     const float *factors_long;  /* of a longer one */

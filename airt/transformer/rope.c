@@ -35,11 +35,9 @@ double rope_frequencies(const struct rope *rope, bool sliding, uint32_t context_
 {
     const float *factors = rope->factors;
     double base = (double)(sliding ? rope->base_sliding : rope->base);
-    /* Scaling is for layers that see all, where the others have frequencies of their own. */
-    bool scaled = rope->scaling != ROPE_SCALING_NONE &&
-                  !(sliding && (rope->base_sliding < rope->base || rope->base_sliding > rope->base));
+    bool scaled = rope->scaling != ROPE_SCALING_NONE && (!sliding || rope->scaled_sliding);
     double factor = scaled ? (double)rope->factor : 1;
-    double magnitude = 1;
+    double magnitude = (double)rope->attention_factor;
     double low = 0;
     double high = 0;
 
@@ -47,8 +45,6 @@ double rope_frequencies(const struct rope *rope, bool sliding, uint32_t context_
         factors = rope->factors_short;
     if (rope->factors_long != NULL && context_length > rope->original_context)
         factors = rope->factors_long;
-    if (factors != NULL)
-        magnitude = (double)rope->attention_factor;
     if (scaled && rope->scaling == ROPE_SCALING_YARN) {
         low = whole_below(clamp(pair_of(rope, base, (double)rope->yarn_beta_fast), 0, rope->dimensions));
         high = whole_above(clamp(pair_of(rope, base, (double)rope->yarn_beta_slow), 0, rope->dimensions - 1));

@@ -123,13 +123,13 @@ struct airt_request {
     bool raw;             /* the prompt is continued as it is, without the model's template */
     uint32_t max_tokens;  /* 0: the model's default */
     uint64_t max_us;      /* 0: no time budget */
-    float temperature;    /* 0 (greedy) to 10; then min_p, top_k and top_p filter, in this order */
+    float temperature;    /* 0 (greedy) to 10; behind repeat_penalty, before min_p, top_k, top_p */
     float top_p;          /* 0 to 1 (all); 0 counts as 1 where temperature is 0 */
     uint32_t top_k;       /* 0: all */
     float min_p;          /* 0 to 1: of the most likely token's probability */
     float repeat_penalty; /* 0 or 1: none; else above 0, at most 10: over the last 64 tokens */
     uint64_t seed;
-    const struct airt_text *stop; /* the first that is complete ends the answer, before itself */
+    const struct airt_text *stop; /* UTF-8; the first that is complete ends the answer, before itself */
     size_t stop_count;
     /* Told (with the context that `emit` gets) of every token of the answer, in order, with the `logprobs`
      * most likely ones at its place (most likely first). May be NULL. Returns 0 to go on, anything else to

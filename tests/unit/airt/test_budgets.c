@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Models that are given too little time.
+ * Requests: time that is over, work that yields, stop strings.
  */
 #include "gguf_model.h"
 
@@ -99,9 +99,26 @@ static void capping_logits_is_work(void **state)
     assert_int_equal(yields_of(&capped), yields_of(&without) + (size_t)64 * 320 / 4096);
 }
 
+static void stop_strings_are_utf8(void **state)
+{
+    static const struct change change = {.architecture = ARCH_LLAMA};
+    static const struct airt_text stop = {"a\xc3", 2};
+    static const struct airt_request request = {
+        .prompt = "a", .prompt_length = 1, .stop = &stop, .stop_count = 1};
+    struct model_bytes bytes;
+    struct airt_model *tried = load(&bytes, &change, &hooks, NULL);
+
+    (void)state;
+    assert_int_equal(airt_infer(tried, &request, collect, &answer, &result, &error), -EINVAL);
+    assert_string_equal(error.text, "random: a stop string is not UTF-8 at byte 1");
+    airt_unload(tried);
+    free(bytes.bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_prompt_takes_too_long),
+                                       cmocka_unit_test(stop_strings_are_utf8),
                                        cmocka_unit_test(capping_logits_is_work)};
 
     return cmocka_run_group_tests_name("budgets", tests, NULL, NULL);

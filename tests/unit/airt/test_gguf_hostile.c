@@ -143,7 +143,8 @@ static const struct {
     {": expected a number above 0", {.key = "llama.rope.freq_base", RAW(F32 "\0\0\x80\x7f")}},
     {"'cubic', known are none, linear, yarn, longrope",
      {.key = "llama.rope.scaling.type", RAW(STRING LENGTH("\5") "cubic")}},
-    {": expected a number above 0", {.key = "llama.rope.scaling.factor", RAW(F32 "\0\0\0\0")}},
+    {": expected a number above 0", {.key = "llama.rope.scale_linear", RAW(F32 "\0\0\0\0")}},
+    {": expected a number above 0", {.key = "llama.rope.scaling.factor", RAW(F32 "\0\0\x80\xbf")}},
     {"tensor 'rope_freqs.weight' at byte ", {.patch_tensor = "rope_freqs.weight", PATCH(4, "\0\0\0\0")}},
     {": number 1 at byte ", {.patch_tensor = "rope_freqs.weight", PATCH(4, "\0\0\0\0")}},
     {" is not above 0 and finite", {.patch_tensor = "rope_freqs.weight", PATCH(12, "\0\0\xc0\x7f")}},
@@ -168,7 +169,7 @@ static const struct {
     /* the vocabulary */
     {"key 'tokenizer.ggml.model' is missing", {.key = "tokenizer.ggml.model"}},
     {"'bert', known are llama, gpt2", {.key = "tokenizer.ggml.model", RAW(STRING LENGTH("\4") "bert")}},
-    {"key 'tokenizer.ggml.pre' is missing", {.key = "tokenizer.ggml.model", RAW(STRING LENGTH("\4") "gpt2")}},
+    {"key 'tokenizer.ggml.merges' is missing", {.key = "tokenizer.ggml.model", RAW(STRING LENGTH("\4") "gpt2")}},
     {"key 'tokenizer.ggml.tokens' is missing", {.key = "tokenizer.ggml.tokens"}},
     {": type array of u32, expected array of string",
      {.key = "tokenizer.ggml.tokens", RAW(ARRAY N("\4") LENGTH("\1") N("\1"))}},

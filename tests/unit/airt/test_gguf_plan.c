@@ -6,6 +6,7 @@
 
 #include "gguf/reader.h"
 #include "gguf_model.h"
+#include "transformer/rope.h"
 
 static void assert_matrix(const struct matrix *matrix, uint32_t rows, uint32_t columns, const char *tensor,
                           uint32_t first)
@@ -170,6 +171,60 @@ static void phi3(void **state)
     close_model();
 }
 
+/* 0 says that there is none. */
+static void zeros(void **state)
+{
+    static const struct {
+        enum architecture architecture;
+        const char *key;
+    } keys[] = {{ARCH_LLAMA, "llama.rope.scaling.factor"},
+                {ARCH_LLAMA, "llama.rope.scaling.yarn_ext_factor"},
+                {ARCH_GEMMA3, "gemma3.final_logit_softcapping"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        open_model(
+            &(struct change){.architecture = keys[i].architecture, .key = keys[i].key, RAW(F32 "\0\0\0\0")},
+            NULL);
+        assert_true(gguf->plan.rope.factor == 1);
+        assert_int_equal(gguf->plan.rope.scaling, ROPE_SCALING_NONE);
+        assert_true(gguf->plan.logit_softcap == 0);
+        close_model();
+    }
+}
+
+/* Of frequencies: sliding layers of gemma3 are not scaled, and attn_factor counts without factors, too. */
+static void frequencies(void **state)
+{
+    struct rope rope = {.scaling = ROPE_SCALING_LINEAR,
+                        .dimensions = 4,
+                        .base = 10000,
+                        .base_sliding = 10000,
+                        .factor = 8,
+                        .original_context = 64,
+                        .attention_factor = 1.5f,
+                        .yarn_attention_factor = 1,
+                        .yarn_extrapolation = 1,
+                        .yarn_beta_fast = 32,
+                        .yarn_beta_slow = 1};
+    double numbers[2];
+
+    (void)state;
+    assert_true(rope_frequencies(&rope, true, 64, numbers) == 1.5);
+    assert_true(numbers[0] == 1);
+    rope.scaled_sliding = true;
+    (void)rope_frequencies(&rope, true, 64, numbers);
+    assert_true(numbers[0] == 0.125);
+    rope.scaling = ROPE_SCALING_YARN; /* 1.5 * (1 + 0.1 * ln 8) */
+    assert_in_range((int)(1e6 * rope_frequencies(&rope, false, 64, numbers)), 1811915, 1811917);
+    open_model(&(struct change){.architecture = ARCH_GEMMA3}, NULL);
+    assert_false(gguf->plan.rope.scaled_sliding);
+    close_model();
+    open_model(&(struct change){.architecture = ARCH_PHI3}, NULL);
+    assert_true(gguf->plan.rope.scaled_sliding);
+    close_model();
+}
+
 static void scaling(void **state)
 {
     (void)state;
@@ -244,6 +299,8 @@ int main(void)
         cmocka_unit_test(gemma3),
         cmocka_unit_test(phi3),
         cmocka_unit_test(scaling),
+        cmocka_unit_test(zeros),
+        cmocka_unit_test(frequencies),
         cmocka_unit_test(output_may_be_the_embedding),
         cmocka_unit_test(numbers_of_any_type),
         cmocka_unit_test(every_type),

@@ -131,6 +131,9 @@ static void pretokenizers(void **state)
         assert_int_equal(gguf->vocabulary.pretokenizer, names[i].pretokenizer);
         gguf_free(&hooks, gguf);
     }
+    assert_int_equal(load_bpe(NULL, 1), 0); /* an old file */
+    assert_int_equal(gguf->vocabulary.pretokenizer, PRETOKENIZER_GPT2);
+    gguf_free(&hooks, gguf);
     assert_int_equal(load_bpe("klingon", 1), -EINVAL);
     assert_non_null(strstr(error.text, "'klingon', known are gpt-2, llama-bpe, qwen2, smollm, gpt-4o"));
     assert_int_equal(load_bpe("gpt-2", 0), -EINVAL);
