@@ -169,7 +169,8 @@ static const struct {
     /* the vocabulary */
     {"key 'tokenizer.ggml.model' is missing", {.key = "tokenizer.ggml.model"}},
     {"'bert', known are llama, gpt2", {.key = "tokenizer.ggml.model", RAW(STRING LENGTH("\4") "bert")}},
-    {"key 'tokenizer.ggml.merges' is missing", {.key = "tokenizer.ggml.model", RAW(STRING LENGTH("\4") "gpt2")}},
+    {"key 'tokenizer.ggml.merges' is missing",
+     {.key = "tokenizer.ggml.model", RAW(STRING LENGTH("\4") "gpt2")}},
     {"key 'tokenizer.ggml.tokens' is missing", {.key = "tokenizer.ggml.tokens"}},
     {": type array of u32, expected array of string",
      {.key = "tokenizer.ggml.tokens", RAW(ARRAY N("\4") LENGTH("\1") N("\1"))}},
