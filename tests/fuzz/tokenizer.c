@@ -143,7 +143,8 @@ static void check_plain(const struct made *made, const struct tokenizer *tokeniz
 static void check_back(const struct made *made, const struct tokenizer *tokenizer,
                        const struct token_list *list, const char *text, size_t length)
 {
-    bool spaced = made->vocabulary.kind == VOCABULARY_SPM && made->vocabulary.add_space_prefix;
+    bool spm = made->vocabulary.kind == VOCABULARY_SPM;
+    bool spaced = spm && made->vocabulary.add_space_prefix;
     bool first = true; /* a space of ours may follow */
     size_t at = 0;
 
@@ -157,8 +158,14 @@ static void check_back(const struct made *made, const struct tokenizer *tokenize
             piece.length--;
         }
         first = defined;
-        assert_true(piece.length <= length - at && memcmp(text + at, piece.bytes, piece.length) == 0);
-        at += piece.length;
+        for (size_t j = 0; j < piece.length; j++) {
+            /* U+2581 comes back as a space. */
+            bool folded = spm && piece.bytes[j] == ' ' && length - at >= 3 &&
+                          memcmp(text + at, "\xe2\x96\x81", 3) == 0;
+
+            assert_true(folded || (at < length && text[at] == piece.bytes[j]));
+            at += folded ? 3 : 1;
+        }
     }
     assert_true(at == length);
 }
