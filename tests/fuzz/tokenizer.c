@@ -160,8 +160,8 @@ static void check_back(const struct made *made, const struct tokenizer *tokenize
         first = defined;
         for (size_t j = 0; j < piece.length; j++) {
             /* U+2581 comes back as a space. */
-            bool folded = spm && piece.bytes[j] == ' ' && length - at >= 3 &&
-                          memcmp(text + at, "\xe2\x96\x81", 3) == 0;
+            bool folded =
+                spm && piece.bytes[j] == ' ' && length - at >= 3 && memcmp(text + at, "\xe2\x96\x81", 3) == 0;
 
             assert_true(folded || (at < length && text[at] == piece.bytes[j]));
             at += folded ? 3 : 1;
