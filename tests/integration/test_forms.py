@@ -139,9 +139,10 @@ class LongCall(unittest.TestCase):
         with self.vm.client() as busy, self.vm.client() as other:
             load = self.start_loading(busy)
             pings = [busy.start("ping") for _ in range(10)]
+            # The load has begun then: which of two connections is read first is nobody's promise.
+            self.assertEqual([busy.receive()["id"] for _ in pings], pings)
             self.assertGreaterEqual(other.tool("health")["details"]["requests"]["pending"], 2, "load_model and health")
-            answers = [busy.receive()["id"] for _ in range(11)]
-            self.assertEqual(answers, pings + [load])
+            self.assertEqual(busy.receive()["id"], load)
             self.assertTrue(busy.tool("infer", prompt="What is the number 4711 of 4090?")["matched"])
 
     def test_cancelled(self):
