@@ -117,19 +117,22 @@ class Models(unittest.TestCase):
         with Share() as share:
             last_question = write_big(share / "big.kv")
             with VM(boot="pvh", memory=512, models=share) as vm, vm.client() as loader, vm.client() as client:
-                os.kill(vm.virtiofsd_pid, signal.SIGSTOP)
-                call = loader.start("tools/call", {"name": "load_model", "arguments": {"path": "big.kv"}})
                 answered = 0
-                while "128 of 190 MiB" not in vm.serial():
-                    reading = "64 of 190 MiB" in vm.serial()
-                    client.request("ping")
-                    answered += reading
-                    os.kill(vm.virtiofsd_pid, signal.SIGCONT)
-                    time.sleep(0.002)
+                for attempt in range(1, 4):  # a busy host may let it read 64 MiB before it stops it again
                     os.kill(vm.virtiofsd_pid, signal.SIGSTOP)
-                os.kill(vm.virtiofsd_pid, signal.SIGCONT)
+                    call = loader.start("tools/call", {"name": "load_model", "arguments": {"path": "big.kv"}})
+                    while vm.serial().count("128 of 190 MiB") < attempt:
+                        reading = vm.serial().count("64 of 190 MiB") == attempt
+                        client.request("ping")
+                        answered += reading
+                        os.kill(vm.virtiofsd_pid, signal.SIGCONT)
+                        time.sleep(0.002)
+                        os.kill(vm.virtiofsd_pid, signal.SIGSTOP)
+                    os.kill(vm.virtiofsd_pid, signal.SIGCONT)
+                    self.assertFalse(loader.answer(call)["result"].get("isError"))
+                    if answered > 0:
+                        break
                 self.assertGreater(answered, 0)
-                self.assertFalse(loader.answer(call)["result"].get("isError"))
                 answer = client.tool("infer", prompt=last_question)
                 self.assertEqual((answer["model"], len(answer["text"])), ("big", 80 * 800 - 1))
 
